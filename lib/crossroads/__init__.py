@@ -1,0 +1,1 @@
+"""Crossroads: executable reproductions of papers."""

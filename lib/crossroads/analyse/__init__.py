@@ -1,0 +1,1 @@
+"""Measures on data and on fitted models."""

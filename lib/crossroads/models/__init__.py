@@ -1,0 +1,1 @@
+"""The papers' models and how they are fitted."""

@@ -1,0 +1,107 @@
+"""One network of the retro-cue paper, from its settings to its weights: a unit of the chapter's sweeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+
+from crossroads.data import retro_cue as task
+from crossroads.models.learning import converged_epoch, plateau_epoch
+from crossroads.models.retro_cue_rnn import Weights, initial_weights, train_batches
+
+STAGES = ("untrained", "plateau", "loss_der", "final")
+
+
+@dataclass(frozen=True)
+class Network:
+    """What defines a trained network (dossier 4.1-4.3); equal fields give equal bytes.
+
+    timings : trial structures, mixed within an epoch (one, except in experiment 3).
+    sigma : standard deviation of the noise added to every unit at every cycle, in training and test.
+    gain : of the initial orthogonal W_rec; the paper's is 1.
+    batch : trials an update; the paper's is 1.
+    validity : share of trials with a right cue, for trials with a probe (experiment 4); None: no probe.
+    n_items : 2; 1 shows only the item asked for (control).
+    similarity : weight of an added neural-similarity loss; 0 is the published loss. `similar_to` names its target:
+        "lpfc" (`data.retro_cue.prefrontal_patterns`) or "reversed".
+    stop_loss : training ends at the first epoch whose mean report loss is at most this.
+    seed, model : root seed of the run and number of the network; conditions share the networks' initial weights.
+    """
+
+    timings: tuple[task.Timing, ...]
+    sigma: float
+    n_hidden: int
+    gain: float
+    batch: int
+    learning_rate: float
+    max_epochs: int
+    seed: int
+    model: int
+    validity: float | None = None
+    n_items: int = 2
+    similarity: float = 0.0
+    similar_to: str = "lpfc"
+    stop_loss: float = 5e-4
+
+
+def train_network(network: Network) -> dict[str, np.ndarray]:
+    """Train by RMSprop to `stop_loss` or `max_epochs` and keep the weights of four stages.
+
+    Returns
+    -------
+    "loss" (n_epochs,) mean report loss of each epoch; "epoch" (4,) epochs of training at the STAGES, -1 where a stage was
+    never reached; and the five arrays of `Weights`, each with a leading axis over the STAGES (NaN where not reached).
+    """
+    rng = np.random.default_rng(np.random.SeedSequence(network.seed, spawn_key=(1, network.model)))
+    trials = task.all_trials()
+    cost = task.report_cost(trials).astype(np.float32)
+    neural = task.prefrontal_patterns(trials, network.similar_to == "reversed").astype(np.float32)
+    weights = initial_weights(network.n_hidden, rng, network.gain)
+    squares = Weights(*(np.zeros_like(a) for a in weights))
+    snapshots = [_copy(weights)]
+    losses: list[float] = []
+    while len(losses) < network.max_epochs and (not losses or losses[-1] > network.stop_loss):
+        cued = None if network.validity is None else task.flip_cues(trials.probed, network.validity, rng)
+        inputs = task.event_inputs(trials, cued, network.n_items).astype(np.float32)
+        epoch = []
+        for timing, batches in _epoch_batches(network, len(cost), rng):
+            noise = task.unit_noise((len(batches), timing.n_steps, network.batch, network.n_hidden), network.sigma, rng)
+            epoch.append(
+                train_batches(
+                    weights, squares, network.learning_rate, batches, inputs, np.array(timing.event_steps), noise, cost,
+                    network.similarity, np.array(timing.readouts[:2]), neural,
+                )
+            )  # fmt: skip
+        losses.append(float(np.concatenate(epoch).mean()))
+        snapshots.append(_copy(weights))
+    loss = np.array(losses)
+    reached = {"untrained": 0, "final": len(loss)}
+    reached["plateau"] = plateau_epoch(loss)
+    reached["loss_der"] = converged_epoch(loss, "loss_der")
+    epochs = np.array([-1 if reached[s] is None else reached[s] for s in STAGES])
+    kept = [snapshots[e] if e >= 0 else Weights(*(np.full_like(a, np.nan) for a in weights)) for e in epochs]
+    stacked = Weights(*(np.stack(a) for a in zip(*kept, strict=True)))
+    return {"loss": loss, "epoch": epochs, **stacked._asdict()}
+
+
+def stage_weights(trained: dict[str, np.ndarray], stage: str) -> Weights:
+    """Weights of `train_network`'s result at one of the STAGES."""
+    return Weights(*(trained[name][STAGES.index(stage)] for name in Weights._fields))
+
+
+def _copy(weights: Weights) -> Weights:
+    return Weights(*(a.copy() for a in weights))
+
+
+def _epoch_batches(network: Network, n_trials: int, rng: np.random.Generator):
+    """Every trial of every timing once, in random order; neighbouring batches of one timing come together."""
+    batches = [
+        (which, rows)
+        for which in range(len(network.timings))
+        for rows in rng.permutation(n_trials).reshape(-1, network.batch)
+    ]
+    shuffled = [batches[i] for i in rng.permutation(len(batches))]
+    for which, group in groupby(shuffled, key=lambda item: item[0]):
+        yield network.timings[which], np.stack([rows for _, rows in group])

@@ -185,7 +185,7 @@ def test_loader_takes_other_recordings(tmp_path):
 
 @needs_data
 def test_published_planes():
-    """Values of the dossier, measured on the published file."""
+    """Values measured beforehand on the published file."""
     rates_hz = load_lpfc_planes(Path(os.environ["CROSSROADS_DATA"]) / "retrocue/planesDemo.mat").epochs[
         "pre-cue"
     ]

@@ -51,7 +51,14 @@ def test_single_precision_gradient_is_within_1e_6_of_autograd():
     noise = (0.07 * rng.standard_normal((16, 1, 200))).astype(np.float32)
     none = np.zeros((2, 1, 1), np.float32)
     _, gradient = rnn.loss_and_gradient(
-        weights, inputs, np.array(timing.event_steps), noise, COST[:1].astype(np.float32), 0.0, np.array([7, 15]), none
+        weights,
+        inputs,
+        np.array(timing.event_steps),
+        noise,
+        COST[:1].astype(np.float32),
+        0.0,
+        np.array([7, 15]),
+        none,
     )
     net = RetroCueRNN(weights)
     reports, _ = net(dense(inputs, timing).float(), torch.tensor(noise))
@@ -71,14 +78,26 @@ def test_update_equals_torch_rmsprop():
     inputs = task.event_inputs(TRIALS)
     none = np.zeros((2, 512, 1))
     losses = rnn.train_batches(
-        weights, squares, 1e-3, batches, inputs, np.array(timing.event_steps), noise, COST, 0.0, np.array([2, 5]), none
+        weights,
+        squares,
+        1e-3,
+        batches,
+        inputs,
+        np.array(timing.event_steps),
+        noise,
+        COST,
+        0.0,
+        np.array([2, 5]),
+        none,
     )
 
     net = RetroCueRNN(start)
     optimiser = torch.optim.RMSprop(net.parameters(), lr=1e-3)  # alpha .99 and eps 1e-8 are its defaults
     for rows, noise_b, ours in zip(batches, noise, losses, strict=True):
         optimiser.zero_grad()
-        loss = report_loss(net(dense(inputs[:, rows], timing), torch.tensor(noise_b))[0], torch.tensor(COST[rows]))
+        loss = report_loss(
+            net(dense(inputs[:, rows], timing), torch.tensor(noise_b))[0], torch.tensor(COST[rows])
+        )
         loss.backward()
         optimiser.step()
         assert ours == pytest.approx(loss.item(), rel=1e-9)
@@ -96,8 +115,10 @@ def test_parameter_count_and_initial_distribution():
 
 
 def test_uniform_reports_cost_what_the_sum_of_squares_says():
-    """Uniform reports o_k = 1/17 cost (2 pi / 17)^2 2 (1 + 4 + ... + 64) / 17^3, the dossier's .01134."""
-    zero = rnn.Weights(*(np.zeros_like(a) for a in rnn.initial_weights(5, np.random.default_rng(0), dtype=np.float64)))
+    """Uniform reports o_k = 1/17 cost (2 pi / 17)^2 2 (1 + 4 + ... + 64) / 17^3: .01134."""
+    zero = rnn.Weights(
+        *(np.zeros_like(a) for a in rnn.initial_weights(5, np.random.default_rng(0), dtype=np.float64))
+    )
     timing = task.Timing(1, 1)
     loss, _ = rnn.loss_and_gradient(
         zero, task.event_inputs(TRIALS), np.array(timing.event_steps), np.zeros((timing.n_steps, 512, 5)), COST,

@@ -1,4 +1,4 @@
-"""What trained retro-cue networks do: test trials, colour patterns at the end of each delay, and their geometry."""
+"""What trained retro-cue networks do: test trials, colour patterns at the end of each delay, geometry."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ Trained = dict[str, np.ndarray]
 class Tested:
     """Networks of one condition on the 512 test trials, one row a network.
 
-    cued, uncued : (n_models, 2 halves, n_readouts, 8, n_hidden) patterns at the end of each delay: four colour bins of
-        the item the retro-cue points at (or not), where it was shown at location 1, then at location 2. The halves come
+    cued, uncued : (n_models, 2 halves, n_readouts, 8, n_hidden) patterns at the end of each delay: four
+        colour bins of the item the retro-cue points at (or not), where it was shown at location 1, then at
+        location 2. The halves come
         from different noise; without noise they are equal.
     reports : one colour drawn from the network's report for each trial and repeat.
     """
@@ -44,9 +45,13 @@ class Tested:
 
 
 def respond(
-    weights: Weights, timing: task.Timing, sigma: float, rng: np.random.Generator, cued: np.ndarray | None = None
+    weights: Weights,
+    timing: task.Timing,
+    sigma: float,
+    rng: np.random.Generator,
+    cued: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Run a network once over the 512 trials: states (T, 512, n_hidden) after each cycle and reports (512, 17).
+    """Run a network over the 512 trials: states (T, 512, n_hidden) after each cycle, reports (512, 17).
 
     cued : location the retro-cue points at, for trials with a probe.
     """
@@ -66,13 +71,13 @@ def examine(
     valid: bool = True,
     readouts: tuple[int, ...] | None = None,
 ) -> Tested:
-    """Test networks at a stage of their training on all 512 trials (dossier 4.4).
+    """Test networks at a stage of their training on all 512 trials.
 
     Parameters
     ----------
     networks : of one condition; trained : what `train_network` returned for them, and maybe for others.
-    n_repeats : runs of the 512 trials with fresh noise, 2 or more; without noise the states are computed once and only
-        the reports are drawn again.
+    n_repeats : runs of the 512 trials with fresh noise, 2 or more; without noise the states are computed once
+        and only the reports are drawn again.
     stage : one of STAGES; a network that never reached it is taken at the end of its training.
     timing : of the test trials; by default the first that the networks were trained on.
     valid : whether the retro-cue tells the truth (experiment 4).
@@ -92,14 +97,19 @@ def examine(
                 states, reports = respond(weights, timing, network.sigma, rng, cued if has_probe else None)
             halves[repeat % 2] += states[read]
             responses.append(draw_reports(reports, rng))
-        items = [bin_patterns(halves, colour, where) for colour, where in zip(colours, (cued, 1 - cued), strict=True)]
-        patterns.append(np.stack(items) / np.array([(n_repeats + 1) // 2, n_repeats // 2])[:, None, None, None])
+        items = [
+            bin_patterns(halves, colour, where)
+            for colour, where in zip(colours, (cued, 1 - cued), strict=True)
+        ]
+        patterns.append(
+            np.stack(items) / np.array([(n_repeats + 1) // 2, n_repeats // 2])[:, None, None, None]
+        )
     shape = (len(networks), n_repeats * len(TRIALS.probed))
-    reports_made = ColourReports(
-        *(np.broadcast_to(np.tile(task.COLOURS[c], n_repeats), shape) for c in (TRIALS.target, TRIALS.other)),
-        np.concatenate(responses).reshape(shape),
+    target, other = (
+        np.broadcast_to(np.tile(task.COLOURS[c], n_repeats), shape) for c in (TRIALS.target, TRIALS.other)
     )
     stacked = np.stack(patterns)
+    reports_made = ColourReports(target, other, np.concatenate(responses).reshape(shape))
     return Tested(stacked[:, 0], stacked[:, 1], reports_made)
 
 
@@ -109,7 +119,7 @@ def weights_at(result: Trained, stage: str) -> Weights:
 
 
 def draw_reports(reports: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """One colour [rad] for each row of report probabilities (n_trials, 17), drawn as the paper does: (n_trials,)."""
+    """One colour [rad] (n_trials,) drawn from each row of report probabilities (n_trials, 17)."""
     below = reports.cumsum(1) < rng.uniform(size=(len(reports), 1)) * reports.sum(1, keepdims=True)
     return task.CENTRES[np.minimum(below.sum(1), task.N_UNITS - 1)]
 
@@ -117,18 +127,20 @@ def draw_reports(reports: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def cross_item_patterns(cued: np.ndarray, uncued: np.ndarray) -> np.ndarray:
     """Cued colours against the uncued ones of the same trials: (2, ..., 8, N).
 
-    First the trials with location 1 cued (rows 0-3 cued, shown there; rows 4-7 uncued, shown at location 2), then those
-    with location 2 cued.
+    First the trials with location 1 cued (rows 0-3 cued, shown there; rows 4-7 uncued, shown at location 2),
+    then those with location 2 cued.
     """
-    return np.stack([
-        np.concatenate([cued[..., :N_BINS, :], uncued[..., N_BINS:, :]], -2),
-        np.concatenate([cued[..., N_BINS:, :], uncued[..., :N_BINS, :]], -2),
-    ])
+    return np.stack(
+        [
+            np.concatenate([cued[..., :N_BINS, :], uncued[..., N_BINS:, :]], -2),
+            np.concatenate([cued[..., N_BINS:, :], uncued[..., :N_BINS, :]], -2),
+        ]
+    )
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """How the planes of the two locations lie to each other; every array has the leading axes of the patterns."""
+    """How the planes of the two locations lie to each other; arrays have the patterns' leading axes."""
 
     planes: Planes
     ai2: np.ndarray  # alignment index in two dimensions
@@ -140,14 +152,17 @@ def geometry(patterns: np.ndarray) -> Geometry:
     """Angle, phase, alignment and explained variance of patterns (..., 8, N)."""
     one, two = patterns[..., :N_BINS, :], patterns[..., N_BINS:, :]
     planes = fit_planes(patterns)
-    return Geometry(planes, alignment_index(one, two, 2), alignment_index(one, two, 3), planes.explained.sum(-1))
+    return Geometry(
+        planes, alignment_index(one, two, 2), alignment_index(one, two, 3), planes.explained.sum(-1)
+    )
 
 
-def discriminability(blocks: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+def discriminability(blocks: Sequence[tuple[np.ndarray, bool]]) -> np.ndarray:
     """Colour discriminability of blocks that share three principal components, mean over cued locations.
 
-    blocks : patterns (..., 8, N), rows by the place of an item, each with whether that item is the cued one: the trials
-        with location 1 cued then stand in its rows 0-3 if it is, in rows 4-7 if it is the other one.
+    blocks : patterns (..., 8, N), rows by the place of an item, each with whether that item is the cued one:
+        the trials with location 1 cued then stand in its rows 0-3 if it is, in rows 4-7 if it is the other
+        one.
 
     Returns
     -------
@@ -165,9 +180,14 @@ def discriminability(blocks: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndar
 
 
 def code_stability(
-    network: Network, result: Trained, timing: task.Timing, n_repeats: int, rng: np.random.Generator, stage: str = "final"
+    network: Network,
+    result: Trained,
+    timing: task.Timing,
+    n_repeats: int,
+    rng: np.random.Generator,
+    stage: str = "final",
 ) -> np.ndarray:
-    """Cross-temporal decoding of the cued colour, mean over cued locations: (T, T) accuracies (dossier 4.6 (iv))."""
+    """Cross-temporal decoding of the cued colour, mean over cued locations: (T, T) accuracies."""
     repeats = n_repeats if network.sigma > 0 else 1
     weights = weights_at(result, stage)
     states = np.concatenate([respond(weights, timing, network.sigma, rng)[0] for _ in range(repeats)], axis=1)
@@ -176,23 +196,31 @@ def code_stability(
     for location in (0, 1):
         members = where == location
         train = decoding.draw_training(members.sum(), rng)
-        scores.append(decoding.cross_temporal_scores(states[:, members].transpose(1, 0, 2), bins[members], train))
+        scores.append(
+            decoding.cross_temporal_scores(states[:, members].transpose(1, 0, 2), bins[members], train)
+        )
     return np.mean(scores, axis=0)
 
 
 def readout_scores(
-    network: Network, result: Trained, timing: task.Timing, n_repeats: int, rng: np.random.Generator, stage: str = "final",
-    shuffled: bool = False, repeat_noise_free: bool = False,
+    network: Network,
+    result: Trained,
+    timing: task.Timing,
+    n_repeats: int,
+    rng: np.random.Generator,
+    stage: str = "final",
+    shuffled: bool = False,
+    repeat_noise_free: bool = False,
 ) -> dict[str, np.ndarray]:
-    """Decoding of the cued colour at the end of both delays, within a location and across them, and of the uncued one.
+    """Decoding of the cued and of the uncued colour at the end of both delays.
 
     shuffled : permute the colours among trials first (control).
-    repeat_noise_free : repeat trials even where there is no noise, so that copies of one trial sit in training and test
-        (what the published code does).
+    repeat_noise_free : repeat trials even where there is no noise, so that copies of one trial sit in
+        training and test (what the published code does).
 
     Returns
     -------
-    "within", "across", "uncued": accuracies (n_readouts,), chance .5 (dossier 4.6 (i), (ii)).
+    "within", "across", "uncued": accuracies (n_readouts,), chance .5.
     """
     repeats = n_repeats if network.sigma > 0 or repeat_noise_free else 1
     weights = weights_at(result, stage)
@@ -211,29 +239,35 @@ def readout_scores(
 
 
 def fit_mixtures(reports: ColourReports, toolbox: bool = False) -> pd.DataFrame:
-    """Mixture parameters of every subject, one row each: k, p_target, p_non_target, p_uniform (dossier 4.7)."""
+    """Mixture parameters of every subject, one row each: k, p_target, p_non_target, p_uniform."""
     subjects = zip(reports.target, reports.non_target, reports.response, strict=True)
     return pd.DataFrame([asdict(mixture.fit_mixture(*arrays, toolbox=toolbox)) for arrays in subjects])
 
 
 def probed_discriminability(valid: Tested, invalid: Tested) -> np.ndarray:
-    """Colour discriminability in experiment 4, (7, n_models): pre-cue, cued and uncued after the cue, and at the end of
-    the trial the probed item on valid and invalid trials and the unprobed one on both (dossier 4.5 (8)).
+    """Colour discriminability in experiment 4, (7, n_models).
 
-    On a valid trial the probed item is the cued one, on an invalid trial the uncued one. Blocks share three components.
+    Pre-cue; cued and uncued after the cue; at the end of the trial the probed item on valid and on invalid
+    trials, and the unprobed one on both.
+
+    On a valid trial the probed item is the cued one, on an invalid trial the uncued one. Blocks share three
+    components.
     """
-    cued, uncued = ((getattr(valid, item).mean(1) + getattr(invalid, item).mean(1)) / 2 for item in ("cued", "uncued"))
+    cued, uncued = (
+        (getattr(valid, item).mean(1) + getattr(invalid, item).mean(1)) / 2 for item in ("cued", "uncued")
+    )
     last = {"valid": (valid.cued, valid.uncued), "invalid": (invalid.cued, invalid.uncued)}
     at_end = {trials: [item.mean(1)[:, 2] for item in items] for trials, items in last.items()}
     areas = discriminability([
         (cued[:, 0], True), (uncued[:, 0], False), (cued[:, 1], True), (uncued[:, 1], False),
-        (at_end["valid"][0], True), (at_end["invalid"][1], False), (at_end["valid"][1], False), (at_end["invalid"][0], True),
+        (at_end["valid"][0], True), (at_end["invalid"][1], False),
+        (at_end["valid"][1], False), (at_end["invalid"][0], True),
     ])  # fmt: skip
     return np.concatenate([areas[:2].mean(0, keepdims=True), areas[2:]])
 
 
 def describe_planes(patterns: np.ndarray) -> dict[str, float]:
-    """What the chapter says of one recording's patterns (8, N): angle, alignment, variance, principal angles."""
+    """What the chapter says of one recording's patterns (8, N)."""
     found = geometry(patterns)
     angles = principal_angles_deg(patterns[:N_BINS], patterns[N_BINS:], 2)
     return {
@@ -260,9 +294,12 @@ def tilt_readings(
     rows = []
     for offset in offsets:
         for angle in planted_deg:
-            settings = prefrontal.PrefrontalSettings(n_trials=1, geometry="hinge", theta_pre_deg=angle, offset=offset)
+            settings = prefrontal.PrefrontalSettings(
+                n_trials=1, geometry="hinge", theta_pre_deg=angle, offset=offset
+            )
             for _ in range(n_populations):
-                truth = prefrontal.simulate_trials(settings, rng).truth
+                truth = prefrontal.simulate_lpfc(settings, rng).truth
+                assert truth is not None
                 found = geometry(truth["pre-cue"].patterns_hz)
                 rows.append((offset, angle, float(found.planes.theta_deg), float(found.ai2)))
     return pd.DataFrame(rows, columns=["offset", "planted_deg", "theta_deg", "ai2"])
@@ -273,8 +310,8 @@ def recover_planes(trial_counts: Sequence[int], n_populations: int, rng: np.rand
 
     Returns
     -------
-    One row for each population, number of trials per location and colour bin, and epoch: theta_deg, psi_deg, ai2 and
-    ai2_split (corrected by split halves). Rows with n_trials 0 hold what unlimited trials give.
+    One row for each population, number of trials per location and colour bin, and epoch: theta_deg, psi_deg,
+    ai2 and ai2_split (corrected by split halves). Rows with n_trials 0 hold what unlimited trials give.
     """
     rows = []
     for n_trials in trial_counts:
@@ -285,6 +322,7 @@ def recover_planes(trial_counts: Sequence[int], n_populations: int, rng: np.rand
             for epoch in ("pre-cue", "post-cue"):
                 patterns = np.stack([half[epoch] for half in halves])
                 split = split_half_alignment(patterns[:, :N_BINS], patterns[:, N_BINS:], 2)
+                assert trials.truth is not None
                 truth = trials.truth[epoch].patterns_hz
                 rows.append(_plane_row(n_trials, epoch, means[epoch], float(split)))
                 rows.append(_plane_row(0, epoch, truth, None))
@@ -295,5 +333,10 @@ def recover_planes(trial_counts: Sequence[int], n_populations: int, rng: np.rand
 
 def _plane_row(n_trials: int, epoch: str, patterns: np.ndarray, split: float | None) -> dict:
     found = geometry(patterns)
-    row = {"n_trials": n_trials, "epoch": epoch, "theta_deg": float(found.planes.theta_deg), "ai2": float(found.ai2)}
+    row = {
+        "n_trials": n_trials,
+        "epoch": epoch,
+        "theta_deg": float(found.planes.theta_deg),
+        "ai2": float(found.ai2),
+    }
     return row | {"psi_deg": float(found.planes.psi_deg), "ai2_split": row["ai2"] if split is None else split}

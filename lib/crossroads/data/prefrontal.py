@@ -239,7 +239,9 @@ def load_lpfc_planes(path: str | Path) -> ConditionRates:
     return ConditionRates({"pre-cue": rates_hz}, None)
 
 
-def open_recording(data: str, folder: Path | None, settings: PrefrontalSettings, rng: np.random.Generator) -> ConditionRates:
+def open_recording(
+    data: str, folder: Path | None, settings: PrefrontalSettings, rng: np.random.Generator
+) -> ConditionRates:
     """The recording that a chapter's parameter `data` names.
 
     data : "synthetic", simulated with `settings`; or "published", planesDemo.mat in `folder`.
@@ -251,8 +253,12 @@ def open_recording(data: str, folder: Path | None, settings: PrefrontalSettings,
     if data == "synthetic":
         return simulate_lpfc(settings, rng)
     if data != "published":
-        raise ValueError(f"data={data!r} names no recording of prefrontal cortex; there are: synthetic, published")
+        raise ValueError(
+            f"data={data!r} names no recording of prefrontal cortex; there are: synthetic, published"
+        )
     if folder is None:
-        raise ValueError("data='published' needs planesDemo.mat: set CROSSROADS_DATA to a folder that holds retrocue/planesDemo.mat, "
-                         f"from {SOURCE}")
+        raise ValueError(
+            "data='published' needs a folder of real data: set CROSSROADS_DATA to one that holds "
+            f"retrocue/planesDemo.mat, from {SOURCE}"
+        )
     return load_lpfc_planes(folder / "planesDemo.mat")

@@ -1,7 +1,7 @@
-"""The retro-cue colour task of Piwek, Stokes & Summerfield (2023): what the network sees and what it is asked.
+"""The retro-cue colour task of Piwek, Stokes & Summerfield (2023): what a network sees and is asked.
 
-Two coloured items appear together, one at each location; after a delay a cue says which one will be asked for;
-after a second delay its colour is reported. One time step is one cycle (sec. 4.1 of the published code).
+Two coloured items appear together, one at each location; after a delay a cue says which one will be asked
+for; after a second delay its colour is reported. One time step is one cycle (sec. 4.1 of the published code).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ N_INPUTS = 2 + 2 * N_UNITS  # two cue lines, then the units of location 1 and of
 KAPPA = 5.0
 COLOURS = -np.pi + 2 * np.pi * np.arange(N_COLOURS) / N_COLOURS
 CENTRES = -np.pi + 2 * np.pi * np.arange(N_UNITS) / N_UNITS
-# The code divides by the largest of 100 grid points of the density, which misses the peak: units reach 1.0025.
+# The code divides by the largest of 100 points of the density, which miss the peak: units reach 1.0025.
 PEAK = np.exp(KAPPA * (np.cos(np.pi / 99) - 1))
 
 
@@ -56,7 +56,8 @@ class Timing:
 
 @dataclass(frozen=True)
 class Trials:
-    """Indices of the colours (0..15) at both locations and the location (0 or 1) that is asked for, each (n_trials,)."""
+    """Indices of the colours (0..15) at both locations and the location (0 or 1) that is asked for, each
+    (n_trials,)."""
 
     colour1: np.ndarray
     colour2: np.ndarray
@@ -80,7 +81,8 @@ def all_trials() -> Trials:
 
 
 def tuning(colours: np.ndarray) -> np.ndarray:
-    """Activity of the 17 tuned units, exp(kappa (cos(c - phi_k) - 1)) / peak, for colours [rad] of shape (n,): (n, 17)."""
+    """Activity of the 17 tuned units, exp(kappa (cos(c - phi_k) - 1)) / peak, for colours [rad] of shape
+    (n,): (n, 17)."""
     return np.exp(KAPPA * (np.cos(colours[:, None] - CENTRES) - 1)) / PEAK
 
 
@@ -90,8 +92,8 @@ def event_inputs(trials: Trials, cued: np.ndarray | None = None, n_items: int = 
     Parameters
     ----------
     trials : the trials.
-    cued : location (0 or 1) that the retro-cue points at, (n_trials,), where that may differ from the probed one
-        (experiment 4); the probe is then a third event, always right.
+    cued : location (0 or 1) that the retro-cue points at, (n_trials,), where that may differ from the probed
+        one (experiment 4); the probe is then a third event, always right.
     n_items : 2, or 1 for a control task in which only the item asked for is shown.
 
     Returns
@@ -115,14 +117,15 @@ def event_inputs(trials: Trials, cued: np.ndarray | None = None, n_items: int = 
 def report_cost(trials: Trials) -> np.ndarray:
     """Squared angular distance d_k^2 [rad^2] of each report unit from the target unit: (n_trials, 17).
 
-    The target unit is the most active one for the colour asked for (dossier 4.3: unit 9 is never a target).
+    The target unit is the most active one for the colour asked for (unit 9 is never a target).
     """
     target_unit = tuning(COLOURS).argmax(1)[trials.target]
     return wrap(CENTRES - CENTRES[target_unit][:, None]) ** 2
 
 
 def variable_timings(delays: tuple[int, ...] = (2, 6, 7, 9)) -> list[Timing]:
-    """Delay pairs of experiment 3: combinations with replacement, so the first delay is never the longer one."""
+    """Delay pairs of experiment 3: combinations with replacement, so the first delay is never the longer
+    one."""
     return [Timing(pre, post) for pre, post in combinations_with_replacement(delays, 2)]
 
 
@@ -135,17 +138,20 @@ def flip_cues(probed: np.ndarray, validity: float, rng: np.random.Generator) -> 
 
 
 def unit_noise(shape: tuple[int, ...], sigma: float, rng: np.random.Generator) -> np.ndarray:
-    """Gaussian noise of standard deviation `sigma` for every unit and cycle, float32; none is drawn where it is zero."""
+    """Gaussian noise of standard deviation `sigma` for every unit and cycle, float32; none is drawn where it
+    is zero."""
     if sigma == 0:
         return np.zeros(shape, np.float32)
     return np.float32(sigma) * rng.standard_normal(shape, np.float32)
 
 
 def prefrontal_patterns(trials: Trials, reversed_order: bool = False) -> np.ndarray:
-    """Noise-free population coordinates that the macaque recordings suggest for every trial: (2, n_trials, 4).
+    """Noise-free population coordinates that the macaque recordings suggest for every trial: (2, n_trials,
+    4).
 
-    Before the cue each location has a colour plane of its own (axes 0-1 and 2-3); after it the item asked for lies in one
-    plane, whichever its location (Panichello & Buschman 2021). `reversed_order` swaps the two epochs: a wrong target.
+    Before the cue each location has a colour plane of its own (axes 0-1 and 2-3); after it the item asked for
+    lies in one plane, whichever its location (Panichello & Buschman 2021). `reversed_order` swaps the two
+    epochs: a wrong target.
     """
     colour1, colour2, target = (COLOURS[c] for c in (trials.colour1, trials.colour2, trials.target))
     before = np.column_stack([np.cos(colour1), np.sin(colour1), np.cos(colour2), np.sin(colour2)])

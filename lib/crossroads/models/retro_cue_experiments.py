@@ -1,8 +1,9 @@
-"""Which networks each experiment of the retro-cue paper trains (dossier 4.1), and how many at each size."""
+"""Which networks each experiment of the retro-cue paper trains, and how many at each size."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from crossroads.data.retro_cue import Timing, variable_timings
 from crossroads.models.retro_cue_training import Network
@@ -38,7 +39,9 @@ class RetroCueSettings:
     n_reports: int  # simulated colour reports
 
 
-def networks(settings: RetroCueSettings, n_models: int, seed: int, *timings: Timing, **changes) -> list[Network]:
+def networks(
+    settings: RetroCueSettings, n_models: int, seed: int, *timings: Timing, **changes: Any
+) -> list[Network]:
     """`n_models` noise-free networks of the settings; `changes` are fields of `Network`."""
     base = Network(
         timings=timings,
@@ -54,7 +57,7 @@ def networks(settings: RetroCueSettings, n_models: int, seed: int, *timings: Tim
     return [replace(base, model=model, **changes) for model in range(n_models)]
 
 
-def experiment_1(settings: RetroCueSettings, seed: int, **changes) -> list[Network]:
+def experiment_1(settings: RetroCueSettings, seed: int, **changes: Any) -> list[Network]:
     """Fixed delays of seven cycles, noise in every unit."""
     noisy = {"sigma": settings.sigma, "learning_rate": settings.learning_rate_1} | changes
     return networks(settings, settings.models_1, seed, FIXED, **noisy)
@@ -79,7 +82,8 @@ def experiment_4(settings: RetroCueSettings, seed: int) -> dict[float, list[Netw
 
 
 def noise_by_delay(settings: RetroCueSettings, seed: int) -> dict[tuple[float, int], list[Network]]:
-    """Beyond the paper: does noise or delay ask for the common code? Total delay fourteen, as in experiment 2."""
+    """Beyond the paper: does noise or delay ask for the common code? Total delay fourteen, as in experiment
+    2."""
     return {
         (sigma, d): networks(settings, settings.models_extra, seed, Timing(14 - d, d), sigma=sigma)
         for sigma in settings.sigmas_grid
@@ -88,10 +92,16 @@ def noise_by_delay(settings: RetroCueSettings, seed: int) -> dict[tuple[float, i
 
 
 def neural_similarity(settings: RetroCueSettings, seed: int) -> dict[tuple[str, float], list[Network]]:
-    """Beyond the paper: a cost that also rewards likeness to prefrontal patterns, right or reversed in time."""
+    """Beyond the paper: a cost that also rewards likeness to prefrontal patterns, right or reversed in
+    time."""
     return {
         (target, weight): networks(
-            settings, settings.models_extra, seed, FIXED, similarity=weight, similar_to=target if weight else "lpfc"
+            settings,
+            settings.models_extra,
+            seed,
+            FIXED,
+            similarity=weight,
+            similar_to=target if weight else "lpfc",
         )
         for target in ("lpfc", "reversed")
         for weight in settings.similarities
@@ -101,13 +111,17 @@ def neural_similarity(settings: RetroCueSettings, seed: int) -> dict[tuple[str, 
 def controls(settings: RetroCueSettings, seed: int) -> dict[str, list[Network]]:
     """Networks that lack what a claim rests on, and the paper's own schedule beside ours.
 
-    "one item": experiment 1 with only the item asked for shown; "fixed again": other seeds of experiment 3's fixed delays;
-    "ours" and "paper schedule": fixed delays without noise, trained our way and one trial an update with gain 1.
+    "one item": experiment 1 with only the item asked for shown; "fixed again": other seeds of experiment 3's
+    fixed delays; "ours" and "paper schedule": fixed delays without noise, trained our way, and one trial an
+    update with gain 1.
     """
     ours = networks(settings, settings.models_extra, seed, FIXED)
     return {
         "one item": experiment_1(settings, seed, n_items=1)[: settings.models_extra],
-        "fixed again": [replace(network, model=1000 + i) for i, network in enumerate(experiment_3(settings, seed)["fixed"])],
+        "fixed again": [
+            replace(network, model=1000 + i)
+            for i, network in enumerate(experiment_3(settings, seed)["fixed"])
+        ],
         "ours": ours,
         "paper schedule": [replace(network, gain=1.0, batch=1, learning_rate=1e-4) for network in ours],
     }
@@ -115,5 +129,7 @@ def controls(settings: RetroCueSettings, seed: int) -> dict[str, list[Network]]:
 
 def flatten(*groups: list[Network] | dict) -> list[Network]:
     """Every different network of lists and dictionaries of lists, in order."""
-    lists = [networks for group in groups for networks in (group.values() if isinstance(group, dict) else [group])]
+    lists = [
+        networks for group in groups for networks in (group.values() if isinstance(group, dict) else [group])
+    ]
     return list(dict.fromkeys(network for networks in lists for network in networks))

@@ -1,11 +1,12 @@
 """The recurrent network of Piwek, Stokes & Summerfield (2023) and its training by RMSprop.
 
-h_t = ReLU(W_in x_t + b_in + W_rec h_{t-1} + sigma eps_t),  o = softmax(W_out h_T + b_out)      (dossier 4.2)
-L   = 1/17 sum_k d_k^2 o_k^2                                                                    (dossier 4.3)
+h_t = ReLU(W_in x_t + b_in + W_rec h_{t-1} + sigma eps_t),  o = softmax(W_out h_T + b_out)
+L   = 1/17 sum_k d_k^2 o_k^2
 
-The published schedule updates after every single trial, where a framework spends its time on bookkeeping. Here the
-backward pass is written out and compiled: input enters at two or three cycles only, and all cycles of W_rec's gradient
-are one matrix product. `RetroCueRNN` says the same maths in torch; the tests hold the two together.
+The published schedule updates after every single trial, where a framework spends its time on bookkeeping.
+Here the backward pass is written out and compiled: input enters at two or three cycles only, and all cycles
+of W_rec's gradient are one matrix product. `RetroCueRNN` says the same maths in torch; the tests hold the two
+together.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from numba import njit
 from crossroads.data.retro_cue import N_INPUTS, N_UNITS
 
 
+Array = np.ndarray
+
+
 class Weights(NamedTuple):
     """Parameters of one network: (n, 36), (n,), (n, n), (17, n), (17,)."""
 
@@ -28,8 +32,10 @@ class Weights(NamedTuple):
     b_out: np.ndarray
 
 
-def initial_weights(n_hidden: int, rng: np.random.Generator, gain: float = 1.0, dtype: type = np.float32) -> Weights:
-    """Linear layers uniform in +-1/sqrt(fan_in), W_rec a random orthogonal matrix times `gain` (dossier 4.2)."""
+def initial_weights(
+    n_hidden: int, rng: np.random.Generator, gain: float = 1.0, dtype: type = np.float32
+) -> Weights:
+    """Linear layers uniform in +-1/sqrt(fan_in), W_rec a random orthogonal matrix times `gain`."""
 
     def linear(*shape: int, fan_in: int) -> np.ndarray:
         return rng.uniform(-(fan_in**-0.5), fan_in**-0.5, shape).astype(dtype)
@@ -45,10 +51,11 @@ def initial_weights(n_hidden: int, rng: np.random.Generator, gain: float = 1.0, 
 
 
 @njit(cache=True)
-def hidden_states(w, inputs, event_steps, noise):
+def hidden_states(w: Weights, inputs: Array, event_steps: Array, noise: Array) -> Array:
     """States h_0 = 0 and h_t after every cycle, (T + 1, n_trials, n).
 
-    inputs : (n_events, n_trials, 36) at the cycles `event_steps`; noise : (T, n_trials, n), already times sigma.
+    inputs : (n_events, n_trials, 36) at the cycles `event_steps`; noise : (T, n_trials, n), already times
+        sigma.
     """
     n_steps, n_trials, n = noise.shape
     h = np.zeros((n_steps + 1, n_trials, n), noise.dtype)
@@ -65,7 +72,7 @@ def hidden_states(w, inputs, event_steps, noise):
 
 
 @njit(cache=True)
-def report_probabilities(w, h_last):
+def report_probabilities(w: Weights, h_last: Array) -> Array:
     """softmax(W_out h_T + b_out): (n_trials, 17)."""
     o = h_last @ w.w_out.T
     for i in range(o.shape[0]):
@@ -76,8 +83,9 @@ def report_probabilities(w, h_last):
 
 
 @njit(cache=True)
-def similarity_gradient(h, target):
-    """1 - linear CKA between states `h` (n_trials, n) and patterns `target` (n_trials, m), and its gradient in `h`.
+def similarity_gradient(h: Array, target: Array) -> tuple[float, Array]:
+    """1 - linear CKA between states `h` (n_trials, n) and patterns `target` (n_trials, m), and its gradient
+    in `h`.
 
     CKA = <K, K*> / (|K| |K*|), K and K* the centred Gram matrices over trials (Kornblith et al. 2019).
     """
@@ -90,12 +98,21 @@ def similarity_gradient(h, target):
 
 
 @njit(cache=True)
-def loss_and_gradient(w, inputs, event_steps, noise, cost, similarity, readouts, neural):
+def loss_and_gradient(
+    w: Weights,
+    inputs: Array,
+    event_steps: Array,
+    noise: Array,
+    cost: Array,
+    similarity: float,
+    readouts: Array,
+    neural: Array,
+) -> tuple[float, Weights]:
     """Mean report loss of a batch and the gradient of the whole loss by backpropagation through time.
 
     cost : (n_trials, 17) squared distances d_k^2 of `data.retro_cue.report_cost`.
-    similarity : weight of an added 1 - CKA to the patterns `neural` (n_readouts, n_trials, m) at the cycles `readouts`;
-        0 is the published loss.
+    similarity : weight of an added 1 - CKA to the patterns `neural` (n_readouts, n_trials, m) at the cycles
+        `readouts`; 0 is the published loss.
     """
     n_steps, n_trials, n = noise.shape
     h = hidden_states(w, inputs, event_steps, noise)
@@ -132,18 +149,31 @@ def loss_and_gradient(w, inputs, event_steps, noise, cost, similarity, readouts,
 
 
 @njit(cache=True)
-def _rmsprop(p, v, g, rate):
-    """p -= rate g / (sqrt(v) + 1e-8) with v the running square of g, decay .99 (dossier 4.3)."""
-    p, v, g = p.ravel(), v.ravel(), g.ravel()
+def _rmsprop(p: Array, v: Array, g: Array, rate: float) -> None:
+    """p -= rate g / (sqrt(v) + 1e-8) with v the running square of g, decay .99."""
+    # Constants in the arrays' own precision, or the loop runs in double.
     alpha, rest = v.dtype.type(0.99), v.dtype.type(0.01)
-    rate, eps = v.dtype.type(rate), v.dtype.type(1e-8)
-    for i in range(len(p)):
-        v[i] = alpha * v[i] + rest * g[i] * g[i]
-        p[i] -= rate * g[i] / (np.sqrt(v[i]) + eps)
+    step, eps = v.dtype.type(rate), v.dtype.type(1e-8)
+    flat, squares, gradient = p.ravel(), v.ravel(), g.ravel()
+    for i in range(len(flat)):
+        squares[i] = alpha * squares[i] + rest * gradient[i] * gradient[i]
+        flat[i] -= step * gradient[i] / (np.sqrt(squares[i]) + eps)
 
 
 @njit(cache=True)
-def train_batches(w, v, rate, batches, inputs, event_steps, noise, cost, similarity, readouts, neural):
+def train_batches(
+    w: Weights,
+    v: Weights,
+    rate: float,
+    batches: Array,
+    inputs: Array,
+    event_steps: Array,
+    noise: Array,
+    cost: Array,
+    similarity: float,
+    readouts: Array,
+    neural: Array,
+) -> Array:
     """Update `w` and the running squares `v` in place, once a batch; returns the loss of each batch.
 
     batches : (n_batches, batch) rows of the trials; noise : (n_batches, T, batch, n), already times sigma.

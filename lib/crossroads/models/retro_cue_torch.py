@@ -1,6 +1,7 @@
 """The retro-cue network in torch: the readable statement of the maths, with gradients by autograd.
 
-The compiled training in `retro_cue_rnn` is held to this one by the tests and measured against it in `make bench`.
+The compiled training in `retro_cue_rnn` is held to this one by the tests and measured against it in `make
+bench`.
 """
 
 from __future__ import annotations
@@ -12,15 +13,17 @@ from crossroads.models.retro_cue_rnn import Weights
 
 
 class RetroCueRNN(nn.Module):
-    """h_t = ReLU(W_in x_t + b_in + W_rec h_{t-1} + noise_t), o = softmax(W_out h_T + b_out)   (dossier 4.2)."""
+    """h_t = ReLU(W_in x_t + b_in + W_rec h_{t-1} + noise_t), o = softmax(W_out h_T + b_out)."""
 
     def __init__(self, weights: Weights) -> None:
         super().__init__()
-        for name, value in weights._asdict().items():
-            self.register_parameter(name, nn.Parameter(torch.tensor(value)))
+        self.w_in, self.b_in, self.w_rec, self.w_out, self.b_out = (
+            nn.Parameter(torch.tensor(value)) for value in weights
+        )
 
     def forward(self, x: torch.Tensor, noise: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Inputs (T, n_trials, 36) and noise (T, n_trials, n) to reports (n_trials, 17) and states (T, n_trials, n)."""
+        """Inputs (T, n_trials, 36) and noise (T, n_trials, n) to reports (n_trials, 17) and states (T,
+        n_trials, n)."""
         h = torch.zeros_like(noise[0])
         states = []
         for x_t, noise_t in zip(x, noise, strict=True):
@@ -30,7 +33,7 @@ class RetroCueRNN(nn.Module):
 
 
 def report_loss(reports: torch.Tensor, cost: torch.Tensor) -> torch.Tensor:
-    """L = 1/17 sum_k d_k^2 o_k^2, mean over trials (dossier 4.3)."""
+    """L = 1/17 sum_k d_k^2 o_k^2, mean over trials."""
     return (cost * reports**2).mean()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -16,7 +17,7 @@ STAGES = ("untrained", "plateau", "loss_der", "final")
 
 @dataclass(frozen=True)
 class Network:
-    """What defines a trained network (dossier 4.1-4.3); equal fields give equal bytes.
+    """What defines a trained network; equal fields give equal bytes.
 
     timings : trial structures, mixed within an epoch (one, except in experiment 3).
     sigma : standard deviation of the noise added to every unit at every cycle, in training and test.
@@ -24,10 +25,12 @@ class Network:
     batch : trials an update; the paper's is 1.
     validity : share of trials with a right cue, for trials with a probe (experiment 4); None: no probe.
     n_items : 2; 1 shows only the item asked for (control).
-    similarity : weight of an added neural-similarity loss; 0 is the published loss. `similar_to` names its target:
+    similarity : weight of an added neural-similarity loss; 0 is the published loss. `similar_to` names its
+        target:
         "lpfc" (`data.retro_cue.prefrontal_patterns`) or "reversed".
     stop_loss : training ends at the first epoch whose mean report loss is at most this.
-    seed, model : root seed of the run and number of the network; conditions share the networks' initial weights.
+    seed, model : root seed of the run and number of the network; conditions share the networks' initial
+        weights.
     """
 
     timings: tuple[task.Timing, ...]
@@ -47,12 +50,13 @@ class Network:
 
 
 def train_network(network: Network) -> dict[str, np.ndarray]:
-    """Train by RMSprop to `stop_loss` or `max_epochs` and keep the weights of four stages.
+    """Train by RMSprop to `stop_loss` or `max_epochs` and keep the weights of the four STAGES.
 
     Returns
     -------
-    "loss" (n_epochs,) mean report loss of each epoch; "epoch" (4,) epochs of training at the STAGES, -1 where a stage was
-    never reached; and the five arrays of `Weights`, each with a leading axis over the STAGES (NaN where not reached).
+    "loss" (n_epochs,) mean report loss of each epoch; "epoch" (4,) epochs of training at the STAGES, -1 where a
+    stage was never reached; and the arrays of `Weights`, each with a leading axis over the STAGES (NaN where
+    not reached).
     """
     rng = np.random.default_rng(np.random.SeedSequence(network.seed, spawn_key=(1, network.model)))
     trials = task.all_trials()
@@ -67,23 +71,23 @@ def train_network(network: Network) -> dict[str, np.ndarray]:
         inputs = task.event_inputs(trials, cued, network.n_items).astype(np.float32)
         epoch = []
         for timing, batches in _epoch_batches(network, len(cost), rng):
-            noise = task.unit_noise((len(batches), timing.n_steps, network.batch, network.n_hidden), network.sigma, rng)
+            shape = (len(batches), timing.n_steps, network.batch, network.n_hidden)
+            noise = task.unit_noise(shape, network.sigma, rng)
+            events, readouts = np.array(timing.event_steps), np.array(timing.readouts[:2])
+            rate, similarity = network.learning_rate, network.similarity
             epoch.append(
                 train_batches(
-                    weights, squares, network.learning_rate, batches, inputs, np.array(timing.event_steps), noise, cost,
-                    network.similarity, np.array(timing.readouts[:2]), neural,
+                    weights, squares, rate, batches, inputs, events, noise, cost, similarity, readouts, neural
                 )
-            )  # fmt: skip
+            )
         losses.append(float(np.concatenate(epoch).mean()))
         snapshots.append(_copy(weights))
     loss = np.array(losses)
-    reached = {"untrained": 0, "final": len(loss)}
-    reached["plateau"] = plateau_epoch(loss)
-    reached["loss_der"] = converged_epoch(loss, "loss_der")
-    epochs = np.array([-1 if reached[s] is None else reached[s] for s in STAGES])
-    kept = [snapshots[e] if e >= 0 else Weights(*(np.full_like(a, np.nan) for a in weights)) for e in epochs]
-    stacked = Weights(*(np.stack(a) for a in zip(*kept, strict=True)))
-    return {"loss": loss, "epoch": epochs, **stacked._asdict()}
+    epochs = [0, plateau_epoch(loss), converged_epoch(loss, "loss_der"), len(loss)]
+    never = Weights(*(np.full_like(a, np.nan) for a in weights))
+    stages = [never if epoch is None else snapshots[epoch] for epoch in epochs]
+    stacked = Weights(*(np.stack(a) for a in zip(*stages, strict=True)))
+    return {"loss": loss, "epoch": np.array([-1 if e is None else e for e in epochs]), **stacked._asdict()}
 
 
 def stage_weights(trained: dict[str, np.ndarray], stage: str) -> Weights:
@@ -95,7 +99,9 @@ def _copy(weights: Weights) -> Weights:
     return Weights(*(a.copy() for a in weights))
 
 
-def _epoch_batches(network: Network, n_trials: int, rng: np.random.Generator):
+def _epoch_batches(
+    network: Network, n_trials: int, rng: np.random.Generator
+) -> Iterator[tuple[task.Timing, np.ndarray]]:
     """Every trial of every timing once, in random order; neighbouring batches of one timing come together."""
     batches = [
         (which, rows)

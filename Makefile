@@ -1,0 +1,96 @@
+# Every command a person types; `make help` lists them.
+#   CH    one chapter (retrocue, ...)          SIZE  ci | book | paper
+#   DATA  synthetic | a name of real data      SEED  root of every random stream
+#   TORCH cpu (default) | gpu: the build of torch that a new environment gets. Where wheels are offered by
+#         PIP_FIND_LINKS or UV_FIND_LINKS, the offered torch is taken instead. To change it, delete .venv first.
+#   PYTHON  the Python 3.11 or newer that makes the environment
+
+PYTHON ?= python3
+TORCH ?= cpu
+SIZE ?= book
+SEED ?= 0
+BIN := .venv/bin
+RUN := --size $(SIZE) --seed $(SEED) $(if $(DATA),--data $(DATA))
+
+export UV_COMPILE_BYTECODE := 1
+export UV_PYTHON_DOWNLOADS := never
+export UV_FIND_LINKS := $(or $(UV_FIND_LINKS),$(PIP_FIND_LINKS))
+BACKEND_cpu := cpu
+BACKEND_gpu := auto
+INSTALL = VIRTUAL_ENV=.venv $(BIN)/uv pip install -c constraints.txt \
+	$(if $(UV_FIND_LINKS),,--torch-backend=$(or $(BACKEND_$(TORCH)),$(error TORCH=$(TORCH): cpu or gpu is needed)))
+
+.PHONY: book test chapter record robust bench new-chapter lab serve clean pins help venv
+.DEFAULT_GOAL := help
+
+book: venv  ## environment, all chapters at size book, the site in _build/html
+	@$(BIN)/python -m ci.execute --page
+	@$(BIN)/python -m ci.site
+
+test: venv  ## lint, types, import rule, unit tests, all chapters at size ci, their verdicts, the site
+	@echo "== lint, types, import rule"
+	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@echo "== unit tests"
+	@$(BIN)/python -m pytest
+	@echo "== chapters at size ci"
+	@$(BIN)/python -m ci.execute --size ci
+	@$(BIN)/python -m ci.verdicts
+	@echo "== site"
+	@$(BIN)/python -m ci.site --size ci
+	@$(BIN)/python -m ci.check_site build/site-ci/html
+
+chapter: venv need-CH  ## one chapter and its page: CH=... [SIZE=...] [DATA=...] [SEED=...]
+	@$(BIN)/python -m ci.execute $(CH) $(RUN)
+	@$(BIN)/python -m ci.site $(CH) $(RUN)
+
+record: venv need-CH  ## a recorded result for the claims table: CH=... SIZE=paper [DATA=...]
+	@$(BIN)/python -m ci.record $(CH) $(RUN)
+
+robust: venv  ## verdicts under 20 seeds that the commit chooses: [CH=...]
+	@$(BIN)/python -m ci.robust $(CH)
+
+bench: venv  ## speed against peers
+	@for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
+
+new-chapter: venv need-CH  ## the skeleton of a chapter, ready for make test: CH=...
+	@$(BIN)/python -m ci.new_chapter $(CH)
+
+lab: .venv/.lab-ready  ## JupyterLab on the notebooks
+	@JUPYTER_CONFIG_PATH=.jupyter CROSSROADS_PROGRESS=1 $(BIN)/jupyter lab --notebook-dir=.
+
+serve:  ## the built book at http://localhost:8000
+	@$(PYTHON) -m http.server 8000 --bind 127.0.0.1 --directory _build/html
+
+clean:  ## delete results and site; the environment stays
+	rm -rf build _build chapters book/_static/vendor
+
+pins: venv  ## constraints.txt anew, from the registry alone
+	env -u UV_FIND_LINKS -u PIP_FIND_LINKS $(BIN)/uv pip compile pyproject.toml --all-extras --universal \
+		--no-header --no-annotate --upgrade -o constraints.txt
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*  ## /  make \1\t/p' Makefile | expand -t 22
+	@sed -n '2,6s/^# *//p' Makefile
+
+venv: .venv/.ready
+
+need-CH:
+	@test -n "$(CH)" || { echo "which chapter? add CH=name to the command"; exit 1; }
+
+.venv/.ready: pyproject.toml constraints.txt
+	@command -v git >/dev/null || { echo "git is missing: install it first"; exit 1; }
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing: install Python 3.11 or newer"; exit 1; }
+	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit(f"Python 3.11 or newer is needed, \
+	$(PYTHON) is {v[0]}.{v[1]}: name another with PYTHON=...")'
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+		|| { echo "$(PYTHON) has no venv: install it (Debian: apt install python3-venv)"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install -q uv
+	$(INSTALL) -e '.[torch,book,test]'
+	@touch $@
+
+.venv/.lab-ready: .venv/.ready
+	$(INSTALL) -e '.[torch,book,test,lab]'
+	@touch $@

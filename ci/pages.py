@@ -8,6 +8,7 @@ heading, and the paragraphs that begin with **Paper or **Question.
 import argparse
 import base64
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass
 from html import escape
@@ -69,8 +70,9 @@ def home(results: list[Result], folder: Path) -> str:
     """A card a chapter; the pictures go to `folder`."""
     cards = []
     for result in results:
-        paragraphs = result.opening().split("\n\n")
-        about = [text for text in paragraphs if text.startswith(("**Paper", "**Question"))]
+        about = re.findall(
+            r"^\*\*(?:Paper|Question)\b.*?(?=\n\n|\n```|\Z)", result.opening(), re.DOTALL | re.MULTILINE
+        )
         options = [f":link: /chapters/{result.chapter}", ":link-type: doc"]
         if picture := result.picture():
             (folder / f"_{result.chapter}.png").write_bytes(picture[0])

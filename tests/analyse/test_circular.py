@@ -77,7 +77,7 @@ def test_interval_covers_the_true_mean(kappa: float) -> None:
     # kappa 2 and 20 fall on either side of r = .9, where the formula changes.
     rng = np.random.default_rng(0)
     intervals = np.array([one_sample_ci(rng.vonmises(2.5, kappa, 25)) for _ in range(1500)])
-    covered = (intervals[:, 1] <= 2.5) & (2.5 <= intervals[:, 2])
+    covered = (intervals[:, 1] <= 2.5) & (intervals[:, 2] >= 2.5)
     wrapped = (intervals[:, 1] <= 2.5 - 2 * np.pi) & (2.5 - 2 * np.pi <= intervals[:, 2])
     assert 0.93 < (covered | wrapped).mean() < 0.97
 

@@ -258,10 +258,12 @@ def test_rotated_location_is_found() -> None:
     axes = random_axes(60, 6, np.random.default_rng(7))
     slight, steep = np.radians([12, 70])
     before = np.stack([axes[[0, 1]], axes[[3, 4]]])
-    after = np.stack([
-        [axes[0], np.cos(slight) * axes[1] + np.sin(slight) * axes[2]],
-        [axes[3], np.cos(steep) * axes[4] + np.sin(steep) * axes[5]],
-    ])
+    after = np.stack(
+        [
+            [axes[0], np.cos(slight) * axes[1] + np.sin(slight) * axes[2]],
+            [axes[3], np.cos(steep) * axes[4] + np.sin(steep) * axes[5]],
+        ]
+    )
     for order in ([0, 1], [1, 0]):
         pre = two_planes(SQUARE, SQUARE, before[order])
         post = two_planes(square(20), square(-20), after[order])

@@ -17,7 +17,7 @@ NETWORK = Network((TIMING,), 0.0, 34, 1.0, 16, 1e-3, 1, seed=0, model=0)
 
 
 def held_memory() -> dict[str, np.ndarray]:
-    """A network that copies its 34 colour inputs into 34 units and keeps them for ever; it ignores the cue."""
+    """A network that copies its 34 colour inputs into 34 units and keeps them; it ignores the cue."""
     w_in = np.zeros((34, 36))
     w_in[:, 2:] = np.eye(34)
     weights = rnn.Weights(w_in, np.zeros(34), np.eye(34), np.zeros((17, 34)), np.zeros(17))
@@ -61,7 +61,8 @@ def test_patterns_are_averages_over_trials_of_a_bin():
 def test_invalid_cues_exchange_cued_and_uncued():
     probed = Network((task.Timing(2, 2, 2),), 0.0, 34, 1.0, 16, 1e-3, 1, seed=0, model=0, validity=0.5)
     valid, invalid = (
-        analysis.examine([probed], {probed: held_memory()}, 2, np.random.default_rng(0), valid=v) for v in (True, False)
+        analysis.examine([probed], {probed: held_memory()}, 2, np.random.default_rng(0), valid=v)
+        for v in (True, False)
     )
     np.testing.assert_allclose(valid.cued, invalid.uncued, atol=1e-6)
     # The item asked for is the probed one whatever the cue said.
@@ -120,11 +121,13 @@ def test_an_offset_hides_tilt_from_the_angle():
     assert read[0.8] < 35
 
 
-@pytest.mark.skipif(not os.environ.get("CROSSROADS_DATA"), reason="needs CROSSROADS_DATA (macaque planes)")
+@pytest.mark.skipif(not os.environ.get("CROSSROADS_DATA"), reason="needs CROSSROADS_DATA")
 def test_the_macaque_example_gives_the_numbers_measured_before():
     path = Path(os.environ["CROSSROADS_DATA"]) / "retrocue" / "planesDemo.mat"
     found = analysis.describe_planes(load_lpfc_planes(path).epochs["pre-cue"])
     assert found["theta_deg"] == pytest.approx(82, abs=0.5)
     assert found["ai2"] == pytest.approx(0.196, abs=5e-4)
     assert found["pve3"] == pytest.approx(0.649, abs=5e-4)
-    assert [found["principal_angle_1_deg"], found["principal_angle_2_deg"]] == pytest.approx([55, 85], abs=0.5)
+    assert [found["principal_angle_1_deg"], found["principal_angle_2_deg"]] == pytest.approx(
+        [55, 85], abs=0.5
+    )

@@ -30,11 +30,14 @@ NOTEBOOK = {
             "source": [
                 "# A title\n",
                 "\n",
-                "**Paper.** Doe 1999.\n",
+                "```{card}\n",
+                "**Paper.** Doe,\n",
+                "1999.\n",
                 "\n",
                 "Text.\n",
                 "\n",
-                "**Question.** Why?",
+                "**Question.** Why?\n",
+                "```",
             ],
         },
         {
@@ -91,7 +94,7 @@ def fragment(root, name, size="ci"):
 def test_a_card_shows_question_verdicts_time_and_picture(root, folder):
     home = fragment(root, "home")
     assert "grid-item-card} A title" in home
-    assert "**Paper.** Doe 1999.\n\n**Question.** Why?" in home
+    assert "\n**Paper.** Doe,\n1999.\n\n**Question.** Why?\n" in home
     assert "Text." not in home
     assert (
         re.findall(r"(\d)&nbsp;<span[^>]*>. ([a-z ]+)</span>", home)

@@ -120,9 +120,8 @@ def test_uniform_reports_cost_what_the_sum_of_squares_says():
         *(np.zeros_like(a) for a in rnn.initial_weights(5, np.random.default_rng(0), dtype=np.float64))
     )
     timing = task.Timing(1, 1)
-    loss, _ = rnn.loss_and_gradient(
-        zero, task.event_inputs(TRIALS), np.array(timing.event_steps), np.zeros((timing.n_steps, 512, 5)), COST,
-        0.0, np.array(timing.readouts), np.zeros((2, 512, 1)),
-    )  # fmt: skip
+    inputs, events = task.event_inputs(TRIALS), np.array(timing.event_steps)
+    noise, none = np.zeros((timing.n_steps, 512, 5)), np.zeros((2, 512, 1))
+    loss, _ = rnn.loss_and_gradient(zero, inputs, events, noise, COST, 0.0, np.array(timing.readouts), none)
     assert loss == pytest.approx((2 * np.pi / 17) ** 2 * 2 * 204 / 17**3, rel=1e-12)
     assert loss == pytest.approx(0.01134, abs=5e-6)

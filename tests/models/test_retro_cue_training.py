@@ -55,7 +55,8 @@ def test_variable_delays_and_probes_train():
 def test_paper_size_is_the_papers():
     settings = load_settings(experiments.RetroCueSettings, "retrocue", "paper")
     networks = experiments.experiment_1(settings, 0)
-    assert {(n.n_hidden, n.gain, n.batch, n.learning_rate, n.sigma) for n in networks} == {(200, 1.0, 1, 1e-4, 0.07)}
+    schedules = {(n.n_hidden, n.gain, n.batch, n.learning_rate, n.sigma) for n in networks}
+    assert schedules == {(200, 1.0, 1, 1e-4, 0.07)}
     by_delay = experiments.experiment_2(settings, 0)
     assert sum(map(len, by_delay.values())) == 240
     assert {(t.pre_cue + t.post_cue) for ns in by_delay.values() for n in ns for t in n.timings} == {14}

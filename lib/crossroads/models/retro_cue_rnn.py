@@ -18,7 +18,6 @@ from numba import njit
 
 from crossroads.data.retro_cue import N_INPUTS, N_UNITS
 
-
 Array = np.ndarray
 
 

@@ -54,9 +54,9 @@ def train_network(network: Network) -> dict[str, np.ndarray]:
 
     Returns
     -------
-    "loss" (n_epochs,) mean report loss of each epoch; "epoch" (4,) epochs of training at the STAGES, -1 where a
-    stage was never reached; and the arrays of `Weights`, each with a leading axis over the STAGES (NaN where
-    not reached).
+    "loss" (n_epochs,) mean report loss of each epoch; "epoch" (4,) epochs of training at the STAGES, -1 where
+    a stage was never reached; and the arrays of `Weights`, each with a leading axis over the STAGES (NaN
+    where not reached).
     """
     rng = np.random.default_rng(np.random.SeedSequence(network.seed, spawn_key=(1, network.model)))
     trials = task.all_trials()

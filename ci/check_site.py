@@ -28,6 +28,7 @@ POINTS = {"canonical", "next", "prev", "search", "author", "license"}  # <link> 
 ELSEWHERE = re.compile(r"^(https?:)?//", re.IGNORECASE)
 FETCHED_BY_CSS = re.compile(r"""(?:url\(\s*|@import\s+)["']?(?:https?:)?//""", re.IGNORECASE)
 UNFILLED = re.compile(r"KeyError|np\.float(32|64)\(|\{(glue|cite|numref|eq|term|doc|ref)\b[^}]*\}`|\?\?\?")
+KEY = re.compile(r"\b[a-z]+(19|20)\d\d\b")  # of a reference: in a title nothing resolves it
 NO_TEXT = {"script", "style", "pre", "code"}
 Offence = tuple[int, str]
 
@@ -81,6 +82,8 @@ class Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self._open and self._open[-1] == "style" and FETCHED_BY_CSS.search(data):
             self._note("a style that fetches from elsewhere")
+        if self.lasttag == "title" and KEY.search(data):
+            self._note(f"a citation in the heading shows as its key in the title: {data.strip()}")
         if not self._open and (found := UNFILLED.search(data)):
             self._note(f"not filled in: {data[max(0, found.start() - 10) : found.end() + 30].strip()!r}")
 

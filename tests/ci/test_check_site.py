@@ -68,6 +68,9 @@ OFFENCES = {
     "<p>The mean is KeyError: 'mean'.</p>": "not filled in: \"e mean is KeyError: 'mean'.\"",
     "<p>The mean is np.float64(3.2).</p>": "not filled in: 'e mean is np.float64(3.2).'",
     "<p>See {numref}`fig-x`.</p>": "not filled in: 'See {numref}`fig-x`.'",
+    "<title>1. Noise: doe1999 - Book</title>": (
+        "a citation in the heading shows as its key in the title: 1. Noise: doe1999 - Book"
+    ),
     '<span class="problematic">x</span>': "an unresolved mark (problematic)",
     '<script src="https://example.org/a.js"></script>': "<script> fetches https://example.org/a.js",
     '<script src="//example.org/a.js"></script>': "<script> fetches //example.org/a.js",

@@ -16,7 +16,8 @@ claims:
 - {id: slow, says: "Angles < 90 & slow.", where: Fig. 1, paper: null, ours: angle,
    rule: {kind: within, low: 70, high: 110}, control: shuffled, accepted: reproduced}
 - {id: fast, says: Fast., where: Fig. 2, paper: {value: 5, unit: "", source: text}, ours: speed,
-   rule: {kind: within, tolerance: 1}, control: shuffled, accepted: not reproduced}
+   rule: {kind: within, tolerance: 1}, control: shuffled, accepted: not reproduced,
+   reason: "Slow & steady."}
 departures:
 - {id: order, paper: shuffles, ours: does not, effect: {ours: angle, other: speed}}
 not_drawn:
@@ -124,6 +125,7 @@ def test_every_claim_can_be_filtered_and_leads_to_its_place(root, folder):
         ("angles", "not reproduced"),
     ]
     assert "Angles &lt; 90 &amp; slow." in text
+    assert text.count("Slow &amp; steady.") == 1
     links = re.findall(r'href="../chapters/angles.html#([\w-]+)"', text)
     rows = json.loads((folder / "claims.json").read_text())["claims"]
     assert links == re.findall(r'<tr id="([\w-]+)"', claims_table("angles", rows))

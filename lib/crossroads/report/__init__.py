@@ -1,0 +1,1 @@
+"""What the reader sees: figures, intervals, claims and provenance."""

@@ -57,11 +57,11 @@ def letter(axes: Iterable[Axes], letters: Iterable[str] = "ABCDEFGH") -> None:
         ax.set_title(name, loc="left", fontweight="bold", fontsize=10)
 
 
-def legend(ax: Axes, ncols: int = 2) -> None:
+def legend(ax: Axes, ncols: int = 2, handlelength: float = 2.0) -> None:
     """Put the legend above the panel, beside its letter, where it covers no data."""
     ax.legend(
         loc="lower right", bbox_to_anchor=(1, 1), ncols=ncols, borderaxespad=0,
-        handletextpad=0.4, columnspacing=1.2,
+        handlelength=handlelength, handletextpad=0.4, columnspacing=1.2,
     )  # fmt: skip
 
 
@@ -132,6 +132,7 @@ def groups(
         rows += [(name, str(i), float(value), np.nan, np.nan) for i, value in enumerate(items)]
         rows.append((name, "estimate", found.value, found.low, found.high))
     ax.set_xticks(places + beside / 2, list(values))
+    ax.margins(x=0.08)
     return pd.DataFrame(rows, columns=["group", "item", "value", "low", "high"])
 
 

@@ -21,7 +21,7 @@ LOCATIONS = (("location 1", "o", "-"), ("location 2", "^", "--"))
 def draw_planes(
     ax: Axes3D, coordinates: np.ndarray, explained: np.ndarray, names: tuple[str, str] | None = None
 ) -> pd.DataFrame:
-    """Draw both locations' colours in three principal components, all three to one scale.
+    """Draw both locations' colours in three principal components, all three to one scale; bin 1 is ringed.
 
     Parameters
     ----------
@@ -38,10 +38,11 @@ def draw_planes(
         name = names[i] if names else location
         quad = coordinates[N_BINS * i : N_BINS * (i + 1)]
         closed = np.vstack([quad, quad[:1]])
-        ax.plot(*closed.T, line, marker=marker, color="0.35", lw=1, ms=4, label=name)
+        ax.plot(*closed.T, line, color="0.35", lw=1)
+        ax.plot([], [], [], line, marker=marker, color="0.35", lw=1, label=name)
         ax.scatter(*quad.T, c=BINS, marker=marker, s=28, depthshade=False)
-        # So that the order of the colours is not told by colour alone.
-        ax.text(*(1.25 * quad[0]), "1", fontsize=8, ha="center", va="center")
+        # A ring round the first bin, so that the order is not told by colour alone.
+        ax.scatter(*quad[:1].T, marker="o", s=90, fc="none", ec="black", depthshade=False)
         table = pd.DataFrame(quad, columns=["pc1", "pc2", "pc3"])
         tables.append(table.assign(group=name, bin=range(1, N_BINS + 1)))
     reach = 1.1 * np.abs(coordinates).max()
@@ -84,7 +85,7 @@ def polar_angles(
     ax.set_rticks([])
     ax.set_rlim(0, 1.15)
     ax.set_xticks(np.radians([0, 90, 180, 270]), ["0°", "90°", "180°", "−90°"])
-    ax.tick_params(axis="x", pad=-2)
+    ax.tick_params(axis="x", pad=0)
     items = [*kept.astype(str), "estimate"]
     return pd.DataFrame({"item": items, "value": [*angles_deg[kept], mean]})
 

@@ -6,12 +6,13 @@
 import hashlib
 import subprocess
 import sys
+from collections import Counter
 
 from ci.execute import execute
 from ci.runs import Run, chapters
 from ci.verdicts import evidence, found
 from crossroads.data.settings import ROOT
-from crossroads.report.claims import read_claims
+from crossroads.report.claims import VARIES, read_claims
 
 N_SEEDS = 20
 NEEDED = 19
@@ -23,20 +24,23 @@ def seeds(commit: str) -> list[int]:
 
 
 def report(chapter: str, runs: list[Run]) -> bool:
-    """Print for each claim how many runs gave the accepted verdict.
+    """Print for each claim how many runs gave which verdict.
 
     Returns whether they were enough for every claim that is accepted as reproduced.
     """
     good = True
     for claim in read_claims(runs[0].notebook.with_suffix(".claims.yml")).claims:
         settled = [(run, row) for run in runs for row in found(run) if row["id"] == claim.id]
-        others = [(run, row) for run, row in settled if row["verdict"] != claim.accepted]
-        passed = len(settled) - len(others)
-        enough = claim.accepted != "reproduced" or passed >= NEEDED
+        counts = Counter(row["verdict"] for _, row in settled)
+        enough = claim.accepted != "reproduced" or counts["reproduced"] >= NEEDED
         mark = "" if enough else f"  TOO FEW: {NEEDED} are needed"
-        print(f"{chapter}, claim {claim.id}: {claim.accepted} for {passed} of {N_SEEDS} seeds{mark}")
-        for run, row in others:
-            print(f"    seed {run.seed}: {row['verdict']}: {evidence(row)}")
+        found_here = ", ".join(f"{verdict} {n}" for verdict, n in counts.most_common())
+        print(
+            f"{chapter}, claim {claim.id}: accepted {claim.accepted}; of {N_SEEDS} seeds: {found_here}{mark}"
+        )
+        for run, row in settled:
+            if claim.accepted not in (row["verdict"], VARIES):
+                print(f"    seed {run.seed}: {row['verdict']}: {evidence(row)}")
         good = good and enough
     return good
 

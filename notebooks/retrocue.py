@@ -247,9 +247,7 @@ figures.show(
 repeats = settings.test_repeats
 stages = ("untrained", "plateau", "loss_der", "final")
 tested = {stage: analysis.examine(E1, trained, repeats, rng, stage) for stage in stages}
-main = tested[
-    "final"
-]  # stopped by the loss, as experiments 2 to 4 are; the other rule stands under departures
+main = tested["final"]  # stopped by the loss, as in experiments 2 to 4; see the departures for the other rule
 pooled = mixture.fit_von_mises(np.radians(main.errors_deg))
 monkeys = colour_reports.simulate_reports(
     k=4, p_target=0.8, p_non_target=0.05, p_uniform=0.15, n_subjects=2, n_trials=settings.n_reports, rng=rng
@@ -550,8 +548,8 @@ figures.show(
 #
 # If the time of the report is not known, the code had better stand still. A decoder of the cued colour is
 # trained at one cycle and tested at every other one. The paper sets networks of experiment 3 (delays drawn
-# from 2, 6, 7, 9; no noise) against those of experiment 1 (delays of 7; noise). We add the
-# missing comparison: fixed delays without noise.
+# from 2, 6, 7, 9; no noise) against those of experiment 1 (delays of 7; noise). We add the missing
+# comparison: fixed delays without noise.
 
 # %%
 kinds = {

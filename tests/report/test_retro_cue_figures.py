@@ -56,7 +56,7 @@ MIXTURE = Mixture(k=4, p_target=0.8, p_non_target=0.1, p_uniform=0.1, log_likeli
 
 def recovery_table():
     rows = [
-        {"n_trials": n, "epoch": epoch, "theta_deg": n + i, "ai2": i / 4, "ai2_split": i / 3}
+        {"n_trials": n, "epoch": epoch, "theta_deg": n / 10 + i, "ai2": i / 4, "ai2_split": i / 3}
         for n in (0, 10, 500)
         for epoch in ("pre-cue", "post-cue")
         for i in range(1 if n == 0 else 3)
@@ -119,9 +119,10 @@ NAMES = [
     "costs", "tilt",
 ]  # fmt: skip
 NO_UNIT = re.compile(
-    r"(|training |test )cycle|input unit|epoch|epochs to criterion|loss|weight from cue [12]|alignment index, "
-    "[23]-D|post-cue alignment, 2-D|the same, split halves|(|off-diagonal )accuracy|accuracy at the other "
-    "location|log colour discriminability|concentration K|p (|non-)target|trials per location and bin"
+    "(|training |test )cycle|input unit|epoch|epochs to criterion|loss|weight from cue [12]|"
+    "alignment index, [23]-D|post-cue alignment, 2-D|the same, split halves|(|off-diagonal )accuracy|"
+    "accuracy at the other location|log colour discriminability|concentration K|p (|non-)target|"
+    "trials per location and bin"
 )
 
 
@@ -154,8 +155,7 @@ def test_nothing_is_cut_off_or_too_small(drawn, name):
             assert text.get_fontsize() >= figures.SMALLEST, text.get_text()
             (left, bottom), (right, top) = text.get_window_extent().get_points()
             assert min(left, bottom) >= 0, text.get_text()
-            assert (right, top) <= (fig.bbox.x1, fig.bbox.y1), text.get_text()
-            assert top <= fig.bbox.y1, text.get_text()
+            assert max(right - fig.bbox.x1, top - fig.bbox.y1) <= 0, text.get_text()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -185,8 +185,8 @@ def test_axes_say_what_they_show(drawn, name):
         ("errors", {"networks", "von Mises fit", "simulated reports", "mixture fit"}),
         ("colour planes", {"location 1", "location 2"}),
         ("uncued planes", {"location 1", "location 2", "cued", "uncued"}),
-        ("learning", {"chance, 0.0110", "blind, 0.0060", "criterion, 0.0005", "plateau", "loss rule", "pre-cue",
-                      "post-cue"}),
+        ("learning", {"chance, 0.0110", "blind, 0.0060", "criterion, 0.0005", "plateau", "loss rule",
+                      "pre-cue", "post-cue"}),
         ("delays", {"first delay", "cue", "second delay", "pre-cue", "post-cue"}),
         ("stability", {"chance"}),
         ("variable", {"noisy", "variable"}),
@@ -235,7 +235,7 @@ def test_legends_name_every_look(drawn, name, labels):
             [np.log(a) for areas in AREAS.values() for a in areas],
         ),
         ("recovery", "alignment index, 2-D", [[0, 0.25, 0.5]] * 4),
-        ("recovery", "angle θ (°)", [[10, 11, 12], [500, 501, 502]] * 2),
+        ("recovery", "angle θ (°)", [[1, 2, 3], [50, 51, 52]] * 2),
         ("controls", "alignment index, 2-D", [v[:, i] for i in (0, 1) for v in PAIRS.values()]),
         ("controls", "accuracy at the other location", [v[:, i] for i in (0, 1) for v in PAIRS.values()]),
         ("costs", "alignment index, 2-D", [v[:, i] for i in (0, 1) for v in PAIRS.values()]),

@@ -20,6 +20,7 @@ from crossroads.report import tables
 from crossroads.report.intervals import Estimate
 
 VERDICTS = set(tables.MARKS)
+VARIES = "varies"  # accepted of a claim whose verdict at ci size differs between seeds: it is not guarded
 SOURCES = {"text", "code", "review"}  # where a paper's value may come from
 
 # What a field may hold: a type, several types, or a set of allowed words.
@@ -113,9 +114,14 @@ def read_claims(path: Path) -> ClaimsFile:
 
 def _read_claim(entry: Any, place: str) -> Claim:
     fields = {"id": str, "says": str, "where": str, "paper": (dict, type(None)), "ours": str, "rule": dict}
-    _check(entry, place, fields | {"control": str, "accepted": VERDICTS}, {"also": list, "reason": str})
+    _check(
+        entry,
+        place,
+        fields | {"control": str, "accepted": VERDICTS | {VARIES}},
+        {"also": list, "reason": str},
+    )
     if (entry["accepted"] == "reproduced") == ("reason" in entry):
-        raise ValueError(f"{place}: a reason stands with every accepted verdict but 'reproduced'")
+        raise ValueError(f"{place}: a reason stands with all that is accepted but 'reproduced'")
     paper = entry["paper"]
     if paper is not None:
         needs = {"value": NUMBER, "unit": str, "source": SOURCES}

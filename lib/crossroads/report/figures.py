@@ -5,6 +5,7 @@ import io
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -49,6 +50,16 @@ def style() -> None:
             "ytick.labelsize": 8,
         },
     )
+
+
+def two_rows(
+    n_polar: int, width_ratios: Sequence[float], heights: tuple[float, float] = (2.5, 2.4)
+) -> tuple[Figure, Any, Any]:
+    """A figure with polar axes above and plain ones below; heights [inches] of the rows."""
+    fig = plt.figure(figsize=(WIDTH, sum(heights)))
+    rows: Any = fig.subfigures(2, 1, height_ratios=heights)
+    polar = rows[0].subplots(1, n_polar, subplot_kw={"projection": "polar"})
+    return fig, polar, rows[1].subplots(1, len(width_ratios), width_ratios=width_ratios)
 
 
 def letter(axes: Iterable[Axes], letters: Iterable[str] = "ABCDEFGH") -> None:

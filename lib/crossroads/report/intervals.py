@@ -76,9 +76,16 @@ def estimate(
         if not np.isfinite(group).all():
             n_bad = int(np.sum(~np.isfinite(group)))
             raise ValueError(f"{n_bad} of {group.size} sample values are not finite; leave those items out")
-    resampled = np.empty(n_boot)
-    for b in range(n_boot):
-        resampled[b] = statistic(*(group[rng.integers(len(group), size=len(group))] for group in groups))
+    rows = [rng.integers(len(group), size=(n_boot, len(group))) for group in groups]
+    if (
+        statistic is np.mean and groups[0].ndim == 1 and len(groups) == 1
+    ):  # nearly every call, and 50 times faster
+        resampled = groups[0][rows[0]].mean(1)
+    else:
+        draws = zip(*rows, strict=True)
+        resampled = np.array(
+            [statistic(*(g[i] for g, i in zip(groups, draw, strict=True))) for draw in draws]
+        )
     n_undefined = int(np.sum(~np.isfinite(resampled)))
     if n_undefined:
         raise ValueError(

@@ -1,15 +1,14 @@
 """Figures of the retro-cue paper (Piwek, Stokes & Summerfield 2023).
 
 Each function draws arrays that the chapter has computed. It returns the figure and the numbers drawn, one row
-a mark; the first column has the panel's title or y-axis, `figures.groups` explains the columns group, item, value,
-low and high. Arrays have one row a network; "pre-cue" and "post-cue" are the ends of the two delays. Every
-estimate is a mean with its 95 % bootstrap interval over the networks, or a circular mean.
+a mark; the first column has the panel's title or y-axis, `figures.groups` explains the columns group, item,
+value, low and high. Arrays have one row a network; "pre-cue" and "post-cue" are the ends of the two delays.
+Every estimate is a mean with its 95 % bootstrap interval over the networks, or a circular mean.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -111,7 +110,7 @@ def draw_colour_planes(recorded: Mapping[str, Planes], networks: Planes, models:
 
 def draw_geometry(seen: Geometry, rng: np.random.Generator) -> Drawn:
     """Draw Fig. 2C-G: angle, phase, explained variance and alignment of cued planes (n, 2 delays)."""
-    fig, polar, axes = two_rows(3, [1, 1, 1])
+    fig, polar, axes = figures.two_rows(3, [1, 1, 1])
     numbers = _angles_row(polar, seen, "CDE")
     figures.letter(axes, ["F", "G", ""])
     names = ("variance in 3 PCs (share)", INDEX, "alignment index, 3-D")
@@ -176,7 +175,7 @@ def draw_uncued(
     log_area, z : (n,) log area of the colours' quadrilateral and decoding as a z-score, of "pre-cue", "cued"
         and "uncued" colours.
     """
-    fig, polar, axes = two_rows(3, [1.3, 1, 1])
+    fig, polar, axes = figures.two_rows(3, [1.3, 1, 1])
     figures.letter([*polar, *axes], ["C", "", "G", "D, G", "H", "S1C"])
     angles = (
         ("θ, uncued", other.planes.theta_signed_deg[:, 1], OTHER, False),
@@ -321,7 +320,7 @@ def draw_variable(
     variable : geometry of their cued planes, (n, 2 delays).
     errors_deg : mean |error| (n,) [deg] of two kinds of network at each length of both delays.
     """
-    fig, polar, axes = two_rows(3, [1, 1, 1.4])
+    fig, polar, axes = figures.two_rows(3, [1, 1, 1.4])
     numbers = _angles_row(polar, variable, ["C", "", "D"])
     figures.letter(axes, ["E", "", "S3A"])
     for ax, values, name in (
@@ -392,7 +391,7 @@ def draw_validity_geometry(
     areas : (7, n) colour discriminability, as `analyse.retro_cue.probed_discriminability` orders it.
     epochs : (n,) to the criterion.
     """
-    fig, polar, axes = two_rows(4, [2, 1], heights=(2.2, 2.6))
+    fig, polar, axes = figures.two_rows(4, [2, 1], heights=(2.2, 2.6))
     figures.letter([*polar, *axes], ["A", "", "", "", "B", "C"])
     names = [f"validity {validity:g}" for validity in geometries]
     numbers = {}
@@ -443,16 +442,6 @@ def paired(
     ax.plot([0, 1], list(values.values()), color="0.8", lw=0.8, zorder=0)
     ax.set_xlim(-0.4, 1.5)
     return figures.groups(ax, values, looks, rng)
-
-
-def two_rows(
-    n_polar: int, width_ratios: Sequence[float], heights: tuple[float, float] = (2.5, 2.4)
-) -> tuple[Figure, Any, Any]:
-    """A figure with polar axes above and plain ones below; heights [inches] of the rows."""
-    fig = plt.figure(figsize=(figures.WIDTH, sum(heights)))
-    rows: Any = fig.subfigures(2, 1, height_ratios=heights)
-    polar = rows[0].subplots(1, n_polar, subplot_kw={"projection": "polar"})
-    return fig, polar, rows[1].subplots(1, len(width_ratios), width_ratios=width_ratios)
 
 
 def _angles_row(

@@ -75,7 +75,8 @@ def test_better_than_accepted_fails_too(house):
         (0, "reproduced", True),
         (1, "reproduced", True),
         (2, "reproduced", False),
-        (20, "not reproduced", True),
+        (20, "not reproduced\n  reason: few neurons", True),
+        (8, "varies\n  reason: few networks", True),
     ],
 )
 def test_reproduced_claims_need_19_of_20_seeds(house, capsys, failing, accepted, good):
@@ -84,8 +85,10 @@ def test_reproduced_claims_need_19_of_20_seeds(house, capsys, failing, accepted,
     for i, run in enumerate(twenty):
         settle(run, "not reproduced" if i < failing else "reproduced")
     assert robust.report("demo", twenty) is good
-    passed = 20 - failing if accepted == "reproduced" else failing
-    assert f"demo, claim steep: {accepted} for {passed} of 20 seeds" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    counts = {"reproduced": 20 - failing, "not reproduced": failing}
+    assert f"demo, claim steep: accepted {accepted.splitlines()[0]}; of 20 seeds:" in printed
+    assert all(f"{verdict} {n}" in printed for verdict, n in counts.items() if n)
 
 
 def test_seeds_follow_from_the_commit_alone():

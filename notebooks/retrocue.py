@@ -86,8 +86,9 @@ interval = partial(estimate, rng=rng)
 #
 # ## The model
 #
-# The network has 200 rectified units, and sees 36 inputs: two cue lines, and 17 units tuned to colour for
-# each of two locations. A unit with preferred colour $\varphi_k$ answers to the colour $c$ with
+# The paper's network has 200 rectified units; those of this page have {glue:text}`n_hidden:.0f`. It sees 36
+# inputs: two cue lines, and 17 units tuned to colour for each of two locations. A unit with preferred colour
+# $\varphi_k$ answers to the colour $c$ with
 #
 # ```{math}
 # :label: eq-retrocue-tuning
@@ -179,6 +180,7 @@ def cued_geometry(networks, repeats=2, stage="final", **how):
     return analysis.geometry(analysis.examine(networks, trained, repeats, rng, stage, **how).cued.mean(1))
 
 
+glue("n_hidden", settings.n_hidden)
 glue("n_networks", len(everything))
 glue("n_converged", int(np.sum([trained[n]["loss"][-1] <= n.stop_loss for n in everything])))
 glue("n_models_1", len(E1))
@@ -282,9 +284,9 @@ figures.show(
 # ## Two planes, then one (Fig. 2)
 #
 # For each location, the states at the end of a delay are averaged over four bins of the colour that will be
-# (or was) cued: eight points in 200 dimensions. Three principal components hold most of what differs between
-# them; the four points of a location span a plane. Look for quadrilaterals at an angle before the cue, and
-# for two that lie on each other after it.
+# (or was) cued: eight points in as many dimensions as there are units. Three principal components hold most
+# of what differs between them; the four points of a location span a plane. Look for quadrilaterals at an
+# angle before the cue, and for two that lie on each other after it.
 
 
 # %% tags=["remove-output"]
@@ -657,8 +659,9 @@ fig, numbers = paper.draw_validity(errors, mixtures, drawing)
 figures.show(
     fig,
     "fig-retrocue-validity",
-    caption="Probabilistic cues (paper Fig. 7B, C). **B** Errors with right and wrong cues. **C** Mixture "
-    f"parameters, mean and 68 % interval over {settings.models_4} networks a validity.",
+    caption="Probabilistic cues (paper Fig. 7B, C). **B** Errors with valid and invalid cues, for "
+    "networks trained at validity 0.75 and at 0.5. **C** Mixture parameters, mean and 68 % interval over "
+    f"{settings.models_4} networks a validity.",
     alt=f"At validity 0.75 the concentration K falls from {k[0.75, True].mean():.1f} with right cues to "
     f"{k[0.75, False].mean():.1f} with wrong ones; at validity 0.5 it is {k[0.5, True].mean():.1f} and "
     f"{k[0.5, False].mean():.1f}. Swaps stay at {swaps[0.75, False].mean():.3f}.",

@@ -2,11 +2,13 @@
 
 import re
 from functools import partial
+from itertools import combinations
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.legend import Legend
 from matplotlib.projections.polar import PolarAxes
 from matplotlib.text import Text
 from mpl_toolkits.mplot3d import Axes3D
@@ -18,6 +20,7 @@ from crossroads.data.retro_cue import Timing
 from crossroads.report import figures, intervals
 from crossroads.report import retro_cue_check_figures as checks
 from crossroads.report import retro_cue_figures as paper
+from crossroads.report.planes import circular_mean_deg
 
 N, T = 4, 5  # networks, cycles
 RNG = np.random.default_rng(0)
@@ -145,17 +148,22 @@ def rows(numbers, panel):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_nothing_is_cut_off_or_too_small(drawn, name):
+def test_text_is_whole_and_apart(drawn, name):
     fig, _ = drawn[name]
     fig.draw_without_rendering()
     # Labels of ticks outside the limits are not drawn, but say that they are visible.
     ticks = [label for ax in fig.axes for label in (*ax.get_xticklabels(), *ax.get_yticklabels())]
-    for text in fig.findobj(Text):
-        if text.get_visible() and text.get_text() and text not in ticks:
-            assert text.get_fontsize() >= figures.SMALLEST, text.get_text()
-            (left, bottom), (right, top) = text.get_window_extent().get_points()
-            assert min(left, bottom) >= 0, text.get_text()
-            assert max(right - fig.bbox.x1, top - fig.bbox.y1) <= 0, text.get_text()
+    texts = [t for t in fig.findobj(Text) if t.get_visible() and t.get_text() and t not in ticks]
+    for text in texts:
+        assert text.get_fontsize() >= figures.SMALLEST, text.get_text()
+        (left, bottom), (right, top) = text.get_window_extent().get_points()
+        assert min(left, bottom) >= 0, text.get_text()
+        assert max(right - fig.bbox.x1, top - fig.bbox.y1) <= 0, text.get_text()
+    for legend in fig.findobj(Legend):
+        for text in set(texts) - set(legend.get_texts()):
+            assert not text.get_window_extent().overlaps(legend.get_window_extent()), text.get_text()
+    for one, two in combinations(texts, 2):
+        assert not one.get_window_extent().overlaps(two.get_window_extent()), (one.get_text(), two.get_text())
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -190,8 +198,8 @@ def test_axes_say_what_they_show(drawn, name):
         ("delays", {"first delay", "cue", "second delay", "pre-cue", "post-cue"}),
         ("stability", {"chance"}),
         ("variable", {"noisy", "variable"}),
-        ("validity", {"0.75, valid trials", "0.75, invalid trials", "0.5, valid trials",
-                      "0.5, invalid trials", "validity 0.75", "validity 0.5"}),
+        ("validity", {"0.75, valid cues", "0.75, invalid cues", "0.5, valid cues",
+                      "0.5, invalid cues", "validity 0.75", "validity 0.5"}),
         ("validity geometry", {"validity 1", "validity 0.75", "validity 0.5"}),
         ("recovery", {"pre-cue", "post-cue"}),
         ("controls", {"pre-cue", "post-cue", "chance"}),
@@ -201,13 +209,7 @@ def test_axes_say_what_they_show(drawn, name):
 )  # fmt: skip
 def test_legends_name_every_look(drawn, name, labels):
     fig, _ = drawn[name]
-    holders = [fig, *fig.subfigs, *fig.axes]
-    legends = [
-        legend
-        for holder in holders
-        for legend in [*getattr(holder, "legends", []), getattr(holder, "legend_", None)]
-    ]
-    assert {text.get_text() for legend in legends if legend for text in legend.get_texts()} == labels
+    assert {text.get_text() for legend in fig.findobj(Legend) for text in legend.get_texts()} == labels
 
 
 @pytest.mark.parametrize(
@@ -251,6 +253,11 @@ def test_marks_stand_at_the_values_given(drawn, name, label, values):
     fig, numbers = drawn[name]
     np.testing.assert_allclose(light(of(fig, label)), np.asarray(values, float))
     np.testing.assert_allclose(rows(numbers, label)[: len(values)], np.asarray(values, float))
+    dark = [container.lines[0].get_ydata().item() for container in of(fig, label).containers]
+    statistic = circular_mean_deg if (name, label) == ("learning", "|θ| (°)") else np.mean
+    assert dark == pytest.approx([statistic(np.asarray(group, float)) for group in values])
+    estimates = numbers[(numbers.panel == label) & (numbers["item"] == "estimate")]
+    assert dark == pytest.approx(list(estimates.value))
 
 
 def test_before_and_after_the_cue_differ_in_marker_and_colour(drawn):
@@ -379,7 +386,7 @@ def test_valid_and_invalid_trials_differ_in_line_and_marker(drawn):
     for line, key in ((valid, (0.75, True)), (invalid, (0.75, False))):
         share = np.mean(np.abs(TRIALS[key]) < 20)  # the bin round zero is 40 degrees wide
         assert line.get_ydata()[4] == pytest.approx(share / 40)
-    assert numbers.density[numbers.panel == "0.75, valid trials"].tolist() == list(valid.get_ydata())
+    assert numbers.density[numbers.panel == "0.75, valid cues"].tolist() == list(valid.get_ydata())
 
 
 def test_each_validity_has_its_marker_everywhere(drawn):
@@ -423,3 +430,12 @@ def test_what_was_planted_is_drawn(drawn):
     for ax, at_90 in zip(fig.axes, (90, 0.5), strict=True):
         (drive,) = [line for line in ax.lines if line.get_label() == "planted"]
         assert drive.get_xydata()[-1] == pytest.approx((90, at_90))
+
+
+def test_series_are_centred_on_their_ticks(drawn):
+    ax = of(drawn["delays"][0], "alignment index, 2-D")
+    x = [line.get_xdata()[0] for line in ax.lines if line.get_alpha() == 0.35]
+    x += [container.lines[0].get_xdata()[0] for container in ax.containers]
+    assert len(x) == 8
+    for tick in (0, 7):
+        assert np.mean([place for place in x if abs(place - tick) < 3.5]) == pytest.approx(tick)

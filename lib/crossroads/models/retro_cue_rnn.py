@@ -60,7 +60,7 @@ def hidden_states(w: Weights, inputs: Array, event_steps: Array, noise: Array) -
     h = np.zeros((n_steps + 1, n_trials, n), noise.dtype)
     event = 0
     for t in range(n_steps):
-        a = h[t] @ w.w_rec.T
+        a = h[t] @ w.w_rec.T if t > 0 else np.zeros_like(h[0])
         if event < len(event_steps) and t == event_steps[event]:
             a += inputs[event] @ w.w_in.T
             event += 1
@@ -143,7 +143,7 @@ def loss_and_gradient(
     for i in range(flat.shape[0]):
         db_in += flat[i]
     # Every cycle's outer product in one matrix product; h[0] is zero and adds nothing.
-    dw_rec = flat.T @ h[:-1].reshape(-1, n)
+    dw_rec = flat[n_trials:].T @ h[1:-1].reshape(-1, n)
     return loss, Weights(dw_in, db_in, dw_rec, dlogit.T @ h[-1], dlogit.sum(0))
 
 

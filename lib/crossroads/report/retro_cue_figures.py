@@ -96,8 +96,8 @@ def draw_colour_planes(recorded: Mapping[str, Planes], networks: Planes, models:
     recorded : of the prefrontal recording, by epoch ("pre-cue", "post-cue"); an epoch may be missing.
     networks : of all networks, (n, 2 delays); models : the two that are drawn.
     """
-    fig, axes = plt.subplots(2, 3, figsize=(figures.WIDTH, 5.2), subplot_kw={"projection": "3d"})
-    fig.set_layout_engine("constrained", rect=(0, 0, 1, 0.97))
+    fig, axes = plt.subplots(2, 3, figsize=(figures.WIDTH, 5.4), subplot_kw={"projection": "3d"})
+    fig.set_layout_engine("constrained", rect=(0, 0.02, 1, 0.95), hspace=0.05)
     numbers = {}
     for row, (epoch, words) in enumerate((("pre-cue", "before the cue"), ("post-cue", "after the cue"))):
         panels = {"LPFC": _one(recorded[epoch]) if epoch in recorded else None}
@@ -358,7 +358,7 @@ def draw_validity(
                 "marker": look["marker"] if valid else "X",
                 "color": look["color"] if valid else "black",
             }
-            label = f"{validity:g}, {name} trials"
+            label = f"{validity:g}, {name} cues"
             numbers[label] = figures.error_density(
                 ax, errors_deg[validity, valid], **marks, line=line, label=label
             )

@@ -777,7 +777,7 @@ def over_neurons(neurons):
 
 
 lpfc = {"this page's recording": recording.epochs["pre-cue"]}
-if folder:
+if folder and data == "synthetic":
     lpfc["macaque"] = prefrontal.load_lpfc_planes(folder / "planesDemo.mat").epochs["pre-cue"]
 lpfc_table = pd.DataFrame([{"recording": name, **analysis.describe_planes(p)} for name, p in lpfc.items()])
 patterns = recording.epochs["pre-cue"]

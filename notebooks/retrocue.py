@@ -99,8 +99,10 @@ interval = partial(estimate, rng=rng)
 #
 # ```{math}
 # :label: eq-retrocue-state
-# h_t = \mathrm{ReLU}(W_\mathrm{in} x_t + b_\mathrm{in} + W_\mathrm{rec} h_{t-1} + \sigma\,\epsilon_t), \qquad
-# o = \mathrm{softmax}(W_\mathrm{out} h_T + b_\mathrm{out}).
+# \begin{aligned}
+# h_t &= \mathrm{ReLU}(W_\mathrm{in} x_t + b_\mathrm{in} + W_\mathrm{rec} h_{t-1} + \sigma\,\epsilon_t), \\
+# o &= \mathrm{softmax}(W_\mathrm{out} h_T + b_\mathrm{out}).
+# \end{aligned}
 # ```
 #
 # One step is one cycle; there is no leak. Only the last cycle's report $o$ is trained, by the squared angular
@@ -133,7 +135,7 @@ interval = partial(estimate, rng=rng)
 # :::
 # ::::
 #
-# ```{list-table} Symbols and values; the section numbers are of the published code's analysis.
+# ```{list-table} Symbols, and their values in the paper.
 # :header-rows: 1
 # :name: tab-retrocue-symbols
 #
@@ -214,7 +216,7 @@ figures.show(
 # the cue and parallel after it. How many trials does it take to see that?
 
 # %%
-trial_counts = sorted({10, 40, settings.lpfc_trials, 5 * settings.lpfc_trials})
+trial_counts = sorted({20, 40, settings.lpfc_trials, 5 * settings.lpfc_trials})
 recovery = analysis.recover_planes(trial_counts, settings.lpfc_sessions, rng)
 parallel = recovery[recovery.epoch == "post-cue"].groupby("n_trials").mean(numeric_only=True)
 
@@ -505,9 +507,10 @@ figures.show(
 )
 
 # %% [markdown]
-# At the plateau the two locations share one plane *before* the cue: the network adds the two colours up and
-# cannot tell which was where. Only when the cue's weights split (B) do the planes come apart. Orthogonality
-# is learnt second.
+# Where the plateau is caught, the two locations share one plane *before* the cue: the network adds the two
+# colours up and cannot tell which was where. Only when the cue's weights split (B) do the planes come apart.
+# The paper's way of finding the plateau smooths over some ten epochs; where learning is quicker than that, it
+# finds a later flat stretch, after the planes have come apart. Those networks spread the middle points of C.
 #
 # ## No delay, no common plane (Fig. 5)
 #
@@ -870,8 +873,8 @@ figures.show(
 )
 
 # %% [markdown]
-# The task alone asks for the geometry. Asking for prefrontal likeness as well changes little; asking for the
-# reverse is obeyed, and still solves the task: the term would have been strong enough to matter.
+# The task alone asks for the geometry. Asking for prefrontal likeness as well makes it sharper; asking for
+# the reverse is obeyed, and still solves the task: the geometry is the cheapest solution, not the only one.
 #
 # **What the angle hides.** Where the two locations are also offset from each other, the offset takes one of
 # the three components, and a tilt between planes is seen only in part.
@@ -899,8 +902,8 @@ figures.show(
 )
 
 # %% [markdown]
-# The paper's angles are therefore read together with the alignment index here, and no claim rests on the
-# angle alone.
+# The paper's angles are therefore read together with the alignment index here, and each claim on an angle has
+# a twin on the index.
 #
 # ## Departures, measured
 #

@@ -131,3 +131,10 @@ def test_the_macaque_example_gives_the_numbers_measured_before():
     assert [found["principal_angle_1_deg"], found["principal_angle_2_deg"]] == pytest.approx(
         [55, 85], abs=0.5
     )
+
+
+def test_plateau_loss_is_that_of_the_step_or_of_the_end():
+    epoch = np.arange(60)
+    two_falls = 0.001 + 0.005 / (1 + np.exp((epoch - 12) / 2)) + 0.004 / (1 + np.exp((epoch - 40) / 3))
+    assert analysis.plateau_loss(two_falls, 1.0) == pytest.approx(0.005, rel=0.02)
+    assert analysis.plateau_loss(np.full(30, 0.01), 1.0) == 0.01  # it never falls: its end

@@ -15,6 +15,7 @@ from crossroads.data import prefrontal
 from crossroads.data import retro_cue as task
 from crossroads.data.circle import wrap
 from crossroads.data.colour_reports import ColourReports
+from crossroads.models.learning import plateau_epoch
 from crossroads.models.retro_cue_rnn import Weights, hidden_states, report_probabilities
 from crossroads.models.retro_cue_training import STAGES, Network, stage_weights
 
@@ -111,6 +112,11 @@ def examine(
     stacked = np.stack(patterns)
     reports_made = ColourReports(target, other, np.concatenate(responses).reshape(shape))
     return Tested(stacked[:, 0], stacked[:, 1], reports_made)
+
+
+def plateau_loss(loss: np.ndarray, smoothing: float) -> float:
+    """Loss at the plateau of a learning curve (n_epochs,), or at its end where it has none."""
+    return float(loss[(plateau_epoch(loss, smoothing) or len(loss)) - 1])
 
 
 def weights_at(result: Trained, stage: str) -> Weights:

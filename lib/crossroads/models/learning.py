@@ -19,7 +19,7 @@ STOP_LOSS = 5e-4  # abs_loss
 WINDOW, STEEPEST, CEILING = 15, -2e-5, 0.0036  # loss_der: epochs, loss per epoch, loss
 
 
-def plateau_epoch(loss: np.ndarray) -> int | None:
+def plateau_epoch(loss: np.ndarray, smoothing: float = PLATEAU_SMOOTHING) -> int | None:
     """Epochs of training after which the first plateau is reached; retrain as long to visit it.
 
     The plateau is the first local maximum of the smoothed loss's derivative after that loss has dropped under
@@ -28,12 +28,13 @@ def plateau_epoch(loss: np.ndarray) -> int | None:
     Parameters
     ----------
     loss : (n_epochs,) mean loss of each epoch.
+    smoothing : standard deviation of the Gaussian [epochs]; less where learning is quicker than the paper's.
 
     Returns
     -------
     Number of epochs, or None if the curve has no plateau.
     """
-    smooth = gaussian_filter1d(np.asarray(loss, dtype=float), PLATEAU_SMOOTHING)
+    smooth = gaussian_filter1d(np.asarray(loss, dtype=float), smoothing)
     candidates = argrelmax(np.diff(smooth))[0]
     candidates = candidates[smooth[candidates] < PLATEAU_DROP * smooth[0]]
     return int(candidates[0]) if len(candidates) else None

@@ -22,6 +22,7 @@ class RetroCueSettings:
     learning_rate_1: float  # experiment 1
     learning_rate: float  # every other experiment
     max_epochs: int
+    plateau_smoothing: float  # of the loss curve [epochs]; the paper's is 4, at one trial an update
     sigma: float  # noise of experiment 1
     models_1: int
     models_2: int  # per post-cue delay
@@ -51,6 +52,7 @@ def networks(
         batch=settings.batch,
         learning_rate=settings.learning_rate,
         max_epochs=settings.max_epochs,
+        plateau_smoothing=settings.plateau_smoothing,
         seed=seed,
         model=0,
     )

@@ -28,6 +28,7 @@ class Network:
     similarity : weight of an added neural-similarity loss; 0 is the published loss. `similar_to` names its
         target:
         "lpfc" (`data.retro_cue.prefrontal_patterns`) or "reversed".
+    plateau_smoothing : of the loss curve, where its plateau is looked for [epochs]; the paper's is 4.
     stop_loss : training ends at the first epoch whose mean report loss is at most this.
     seed, model : root seed of the run and number of the network; conditions share the networks' initial
         weights.
@@ -46,6 +47,7 @@ class Network:
     n_items: int = 2
     similarity: float = 0.0
     similar_to: str = "lpfc"
+    plateau_smoothing: float = 4.0
     stop_loss: float = 5e-4
 
 
@@ -83,7 +85,7 @@ def train_network(network: Network) -> dict[str, np.ndarray]:
         losses.append(float(np.concatenate(epoch).mean()))
         snapshots.append(_copy(weights))
     loss = np.array(losses)
-    epochs = [0, plateau_epoch(loss), converged_epoch(loss, "loss_der"), len(loss)]
+    epochs = [0, plateau_epoch(loss, network.plateau_smoothing), converged_epoch(loss, "loss_der"), len(loss)]
     never = Weights(*(np.full_like(a, np.nan) for a in weights))
     stages = [never if epoch is None else snapshots[epoch] for epoch in epochs]
     stacked = Weights(*(np.stack(a) for a in zip(*stages, strict=True)))

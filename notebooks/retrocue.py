@@ -43,6 +43,7 @@ from scipy import stats
 
 from crossroads.analyse import circular, contrasts, decoding, mixture, planes, subspaces
 from crossroads.analyse import retro_cue as analysis
+from crossroads.analyse.circular import circular_mean_deg
 from crossroads.data import colour_reports, prefrontal
 from crossroads.data import retro_cue as task
 from crossroads.data.circle import wrap
@@ -56,7 +57,7 @@ from crossroads.report import retro_cue_check_figures as checks
 from crossroads.report import retro_cue_figures as paper
 from crossroads.report.claims import Ledger
 from crossroads.report.intervals import estimate
-from crossroads.report.planes import circular_mean_deg, plane_traces
+from crossroads.report.planes import plane_traces
 from crossroads.report.provenance import out_folder, stamp
 
 figures.style()

@@ -14,13 +14,13 @@ from matplotlib.text import Text
 from mpl_toolkits.mplot3d import Axes3D
 
 from crossroads.analyse import planes
+from crossroads.analyse.circular import circular_mean_deg
 from crossroads.analyse.mixture import Mixture, VonMises
 from crossroads.analyse.retro_cue import geometry
 from crossroads.data.retro_cue import Timing
 from crossroads.report import figures, intervals
 from crossroads.report import retro_cue_check_figures as checks
 from crossroads.report import retro_cue_figures as paper
-from crossroads.report.planes import circular_mean_deg
 
 N, T = 4, 5  # networks, cycles
 RNG = np.random.default_rng(0)

@@ -22,6 +22,11 @@ def circular_mean(angles: np.ndarray, axis: int = -1) -> np.ndarray:
     return np.where(resultant == 0, np.nan, np.angle(resultant))
 
 
+def circular_mean_deg(angles_deg: np.ndarray) -> float:
+    """Mean direction [deg] of angles (n,) [deg]; NaNs are left out."""
+    return float(np.degrees(circular_mean(np.radians(angles_deg))))
+
+
 def v_test(angles: np.ndarray, towards: float) -> Contrast:
     """V-test: uniform directions against a mean direction `towards` [rad] known beforehand.
 

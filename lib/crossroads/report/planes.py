@@ -9,7 +9,6 @@ import seaborn as sns
 from matplotlib.projections.polar import PolarAxes
 from mpl_toolkits.mplot3d import Axes3D
 
-from crossroads.analyse.circular import circular_mean
 from crossroads.analyse.planes import N_BINS
 from crossroads.report.figures import Look
 
@@ -53,11 +52,6 @@ def draw_planes(
     ax.set(xlim=(-reach, reach), ylim=(-reach, reach), zlim=(-reach, reach))
     ax.set_box_aspect((1, 1, 1), zoom=0.95)
     return pd.concat(tables, ignore_index=True)[["group", "bin", "pc1", "pc2", "pc3"]]
-
-
-def circular_mean_deg(angles_deg: np.ndarray) -> float:
-    """Mean direction [deg] of angles (n,) [deg]; NaNs are left out."""
-    return float(np.degrees(circular_mean(np.radians(angles_deg))))
 
 
 def polar_angles(

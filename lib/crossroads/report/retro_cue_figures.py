@@ -20,12 +20,13 @@ from matplotlib.projections.polar import PolarAxes
 from mpl_toolkits.mplot3d import Axes3D
 from scipy import stats
 
+from crossroads.analyse.circular import circular_mean_deg
 from crossroads.analyse.mixture import Mixture, VonMises
 from crossroads.analyse.planes import Planes, Rotation
 from crossroads.analyse.retro_cue import Geometry
 from crossroads.data.retro_cue import Timing
 from crossroads.report import figures
-from crossroads.report.planes import circular_mean_deg, draw_planes, polar_angles
+from crossroads.report.planes import draw_planes, polar_angles
 from crossroads.report.schematics import draw_network
 
 Drawn = tuple[Figure, pd.DataFrame]

@@ -9,6 +9,7 @@ import seaborn as sns
 from matplotlib.projections.polar import PolarAxes
 from mpl_toolkits.mplot3d import Axes3D
 
+from crossroads.analyse.circular import circular_mean_deg
 from crossroads.analyse.planes import N_BINS
 from crossroads.report.figures import Look
 

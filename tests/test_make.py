@@ -23,7 +23,7 @@ def make(tmp_path):
         shutil.copyfile(ROOT / name, tmp_path / name)
 
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
-        ours = ("PIP_FIND_LINKS", "UV_FIND_LINKS", "MAKEFLAGS")
+        ours = ("PIP_FIND_LINKS", "UV_FIND_LINKS", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")
         env = {name: value for name, value in os.environ.items() if name not in ours}
         command = ["make", "--no-print-directory", *arguments]
         return subprocess.run(command, cwd=tmp_path, env=env | environment, capture_output=True, text=True)

@@ -111,6 +111,7 @@ def from_arguments(
         for chapter in options.chapters or chapters():
             run = Run(chapter, options.size, options.data or data_names(chapter)[0], options.seed)
             check_parameters(run.chapter, run.size, run.data, run.seed)
+            data_folder(run.chapter)  # refuses a folder of real data that is none
             for file in (run.notebook, run.notebook.with_suffix(".claims.yml")):
                 if not file.is_file():
                     raise ValueError(f"{file} is missing: a chapter needs it")

@@ -198,3 +198,22 @@ def test_published_planes():
     variance = np.linalg.svd(centred(rates_hz))[1] ** 2
     np.testing.assert_allclose((variance / variance.sum())[:3], [0.362, 0.178, 0.109], atol=6e-4)
     assert alignment(rates_hz) == pytest.approx(0.196, abs=6e-4)
+
+
+def test_a_recording_is_opened_by_name(tmp_path):
+    rates = np.random.default_rng(0).uniform(0, 10, (8, 5))
+    savemat(tmp_path / "planesDemo.mat", {"dat": rates})
+    settings = PrefrontalSettings(n_trials=2)
+    published = prefrontal.open_recording("published", tmp_path, settings, np.random.default_rng(0))
+    np.testing.assert_array_equal(published.epochs["pre-cue"], rates)
+    simulated = prefrontal.open_recording("synthetic", None, settings, np.random.default_rng(0))
+    assert set(simulated.epochs) == {"pre-cue", "post-cue", "post-cue uncued"}
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [("published", "set CROSSROADS_DATA"), ("monkeys", "'monkeys'.*synthetic, published")],
+)
+def test_a_recording_that_cannot_be_opened_says_why(data, message):
+    with pytest.raises(ValueError, match=message):
+        prefrontal.open_recording(data, None, PrefrontalSettings(), np.random.default_rng(0))

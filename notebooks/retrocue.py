@@ -229,11 +229,11 @@ figures.show(
     "fig-retrocue-recovery",
     caption=f"Planted planes recovered from spikes. Light: {settings.lpfc_sessions} simulated populations; "
     "dark: mean and 95 % bootstrap interval over them. Lines: what unlimited trials give (dashed before, "
-    "dotted after the cue). **A** Angle. **B** Alignment index, biased low by noise. **C** The index "
-    "corrected by split halves.",
+    "dotted after the cue). **A** Angle. **B** Phase of the colours after the cue; planes at right angles "
+    "have none. **C** Alignment index, biased low by noise. **D** The index corrected by split halves.",
     alt=f"With {trial_counts[0]} trials a bin the index of parallel planes reads {few.ai2:.2f} instead of "
-    f"{unlimited.ai2:.2f}; corrected by split halves it reads {few.ai2_split:.2f}. Angles are right "
-    "throughout.",
+    f"{unlimited.ai2:.2f}; corrected by split halves it reads {few.ai2_split:.2f}. Angle and "
+    f"phase are right throughout: with {trial_counts[0]} trials the phase reads {few.psi_deg:.0f}°.",
     data=numbers,
     out=out,
 )

@@ -59,7 +59,14 @@ MIXTURE = Mixture(k=4, p_target=0.8, p_non_target=0.1, p_uniform=0.1, log_likeli
 
 def recovery_table():
     rows = [
-        {"n_trials": n, "epoch": epoch, "theta_deg": n / 10 + i, "ai2": i / 4, "ai2_split": i / 3}
+        {
+            "n_trials": n,
+            "epoch": epoch,
+            "theta_deg": n / 10 + i,
+            "ai2": i / 4,
+            "ai2_split": i / 3,
+            "psi_deg": 2 * i,
+        }
         for n in (0, 10, 500)
         for epoch in ("pre-cue", "post-cue")
         for i in range(1 if n == 0 else 3)
@@ -415,6 +422,13 @@ def test_unlimited_trials_are_lines(drawn):
     assert [set(line.get_ydata()) for line in lines] == [{0}, {0}]
     assert len({line.get_linestyle() for line in lines}) == 2
     assert numbers[(numbers.panel == "angle θ (°)") & (numbers.group == "unlimited")].value.tolist() == [0, 0]
+
+
+def test_the_phase_is_recovered_after_the_cue(drawn):
+    fig, numbers = drawn["recovery"]
+    ax = of(fig, "phase ψ (°)")
+    assert [list(line.get_ydata()) for line in ax.lines if line.get_alpha() == 0.35] == [[0, 2, 4]] * 2
+    assert set(numbers[numbers.panel == "phase ψ (°)"].series) == {"post-cue"}
 
 
 def test_the_grid_holds_means_after_the_cue(drawn):

@@ -15,16 +15,18 @@ import seaborn as sns
 
 from crossroads.analyse.retro_cue import Geometry
 from crossroads.report import figures
-from crossroads.report.retro_cue_figures import AFTER, CROSS, DELAYS, INDEX, OTHER, PRE, Drawn, pre_post
+from crossroads.report.retro_cue_figures import AFTER, CROSS, DELAYS, INDEX, OTHER, POST, PRE, Drawn, pre_post
 
 
 def draw_recovery(recovery: pd.DataFrame, rng: np.random.Generator) -> Drawn:
     """Draw what is read off planted planes with more and more trials (no figure of the paper).
 
-    recovery : the table of `analyse.retro_cue.recover_planes`; its rows with n_trials 0 are the lines.
+    recovery : the table of `analyse.retro_cue.recover_planes`; its rows with n_trials 0 are the lines. The
+        phase is drawn after the cue only, as planes at right angles have none.
     """
-    fig, axes = plt.subplots(1, 3, figsize=(figures.WIDTH, 2.7))
-    figures.letter(axes)
+    fig, grid = plt.subplots(2, 2, figsize=(figures.WIDTH, 4.8))
+    figures.letter(grid.flat)
+    axes, phase_ax = grid.flat[[0, 2, 3]], grid[0, 1]
     axes[2].sharey(axes[1])
     truth = recovery[recovery.n_trials == 0].set_index("epoch")
     measured = recovery[recovery.n_trials > 0]
@@ -41,6 +43,13 @@ def draw_recovery(recovery: pd.DataFrame, rng: np.random.Generator) -> Drawn:
         unlimited = {"series": list(DELAYS), "group": "unlimited", "value": truth.loc[list(DELAYS), measure]}
         numbers[name] = pd.concat([drawn, pd.DataFrame(unlimited)], ignore_index=True)
         ax.set(xlabel="trials per location and bin", ylabel=name)
+    after = measured[(measured.epoch == "post-cue") & measured.psi_deg.notna()].groupby("n_trials").psi_deg
+    phases = {f"{n:g}": found.to_numpy() for n, found in after if len(found) > 1}
+    numbers["phase ψ (°)"] = figures.groups(phase_ax, phases, POST, rng).assign(series="post-cue")
+    phase_ax.axhline(truth.loc["post-cue", "psi_deg"], ls=":", color=POST["color"], lw=1)
+    phase_ax.set(
+        xlabel="trials per location and bin", ylabel="phase ψ (°)", ylim=(-90, 90), yticks=range(-90, 91, 45)
+    )
     axes[0].set(ylim=(0, 180), yticks=range(0, 181, 45))
     axes[1].set_ylim(0, 1.05 * measured[["ai2", "ai2_split"]].to_numpy().max())
     figures.legend(axes[0])

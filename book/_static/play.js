@@ -3,31 +3,36 @@
 const bundle = new URL("vendor/plotly.min.js", document.currentScript.src).href;
 const plots = document.querySelectorAll(".cr-plot");
 
-// The browser's own slider in the place of plotly's, which cannot be moved by keyboard or read by a screen reader.
-function addSlider(place, layout) {
-  const slider = layout.sliders[0];
+// The browser's own sliders, one for each quantity, in the place of plotly's single one over all combinations, which
+// cannot be moved by keyboard or read by a screen reader.
+function addSliders(place, layout) {
+  const moves = new Map(layout.sliders[0].steps.map((step) => [step.label, step.args]));
   delete layout.sliders;
-  const label = document.createElement("label");
-  const range = document.createElement("input");
-  const shown = document.createElement("output");
-  const show = () => {
-    const step = slider.steps[range.value];
-    shown.textContent = step.label;
-    range.setAttribute("aria-valuetext", step.label);
-    return step;
-  };
-  Object.assign(range, { type: "range", min: 0, max: slider.steps.length - 1, value: slider.active });
-  range.addEventListener("input", () => Plotly.animate(place, ...show().args));
-  show();
-  label.className = "cr-slider";
-  label.append(slider.currentvalue.prefix, range, shown);
-  place.after(label);
+  const outputs = layout.meta.sliders.map(() => document.createElement("output"));
+  const labels = layout.meta.sliders.map(({ name, values }, i) => {
+    const label = document.createElement("label");
+    const range = document.createElement("input");
+    const show = () => {
+      outputs[i].textContent = values[range.value];
+      range.setAttribute("aria-valuetext", values[range.value]);
+    };
+    Object.assign(range, { type: "range", min: 0, max: values.length - 1, value: 0 });
+    range.addEventListener("input", () => {
+      show();
+      Plotly.animate(place, ...moves.get(outputs.map((output) => output.textContent).join(", ")));
+    });
+    show();
+    label.className = "cr-slider";
+    label.append(name, range, outputs[i]);
+    return label;
+  });
+  place.after(...labels);
 }
 
 function draw(place) {
   const figure = JSON.parse(place.parentElement.querySelector("script").textContent);
   place.replaceChildren();
-  if (figure.layout.sliders) addSlider(place, figure.layout);
+  if (figure.layout.sliders) addSliders(place, figure.layout);
   Plotly.newPlot(place, figure.data, figure.layout, { responsive: true, displayModeBar: false }).then(() =>
     figure.frames ? Plotly.addFrames(place, figure.frames) : undefined,
   );

@@ -1,7 +1,9 @@
 """An interactive figure: its JSON in the page, its numbers as a table, the same bytes every time."""
 
 import json
+from base64 import b64decode
 from html.parser import HTMLParser
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -70,11 +72,85 @@ def test_a_slider_moves_between_all_positions_in_one_frame_of_reference():
     figure = play.slider(positions, "delay ", ("a", "b", "c"))
     assert [frame.name for frame in figure.frames] == ["1", "2", "5"]
     assert [step.args[0][0] for step in figure.layout.sliders[0].steps] == ["1", "2", "5"]
+    assert figure.layout.meta["sliders"] == [{"name": "delay", "values": ["1", "2", "5"]}]
     assert figure.data[0].x == (0, 1)
     scene = figure.layout.scene
     for axis, title in zip((scene.xaxis, scene.yaxis, scene.zaxis), "abc", strict=True):
         assert axis.range[0] < -5 < 5 < axis.range[1]
         assert axis.title.text == title
+
+
+SIZES = np.array([10, 100, 1000])
+CHOICES = {"Jitter (cm)": ("0", "6", "12"), "Gain SD": ("0.0", "0.3")}
+
+
+def errors_cm(jitter, gain):
+    return np.array([40, 12, 1.25]) + float(jitter) + 10 * float(gain)
+
+
+def jitter_and_gain():
+    return {
+        (jitter, gain): [
+            go.Scatter(x=SIZES, y=errors_cm(jitter, gain), name="real", line_color="blue"),
+            go.Scatter(x=SIZES, y=np.full(3, float(jitter) - 2), name="floor", mode="lines"),
+        ]
+        for jitter, gain in product(*CHOICES.values())
+    }
+
+
+def test_each_combination_of_the_sliders_shows_its_curves():
+    figure = play.curves(jitter_and_gain(), tuple(CHOICES), "Cells", "Error (cm)")
+    plot = json.loads(figure.to_json())
+    sliders = {slider["name"]: slider["values"] for slider in plot["layout"]["meta"]["sliders"]}
+    assert {name: tuple(values) for name, values in sliders.items()} == CHOICES
+    frames = {frame["name"]: frame["data"] for frame in plot["frames"]}
+    steps = {step["label"]: step["args"] for step in plot["layout"]["sliders"][0]["steps"]}
+    assert list(frames) == list(steps)
+    for jitter, gain in product(*sliders.values()):
+        position = f"{jitter}, {gain}"  # as play.js joins the values
+        assert steps[position][0] == [position]
+        real, _ = frames[position]
+        np.testing.assert_allclose(
+            np.frombuffer(b64decode(real["y"]["bdata"]), real["y"]["dtype"]),
+            errors_cm(jitter, gain),
+            rtol=1e-6,
+        )
+        assert set(real) == {"type", "y"}
+    np.testing.assert_array_equal(figure.data[0].y, errors_cm("0", "0.0"))
+    assert figure.data[0].line.color == "blue"
+    assert (figure.layout.xaxis.title.text, figure.layout.yaxis.title.text) == ("Cells", "Error (cm)")
+
+
+@pytest.mark.parametrize(
+    ("log", "x_range", "y_range"),
+    [
+        ("", (10 - 49.5, 1000 + 49.5), (-2 - 2.85, 55 + 2.85)),
+        ("x", (1 - 0.1, 3 + 0.1), (-2 - 2.85, 55 + 2.85)),
+        # What is not positive has no place on a logarithmic axis.
+        (
+            "xy",
+            (1 - 0.1, 3 + 0.1),
+            (np.log10(1.25) - 0.05 * np.log10(44), np.log10(55) + 0.05 * np.log10(44)),
+        ),
+    ],
+)
+def test_all_curves_share_axes_a_twentieth_wider_than_they_reach(log, x_range, y_range):
+    layout = play.curves(jitter_and_gain(), tuple(CHOICES), "Cells", "Error (cm)", log).layout
+    np.testing.assert_allclose(layout.xaxis.range, x_range)
+    np.testing.assert_allclose(layout.yaxis.range, y_range)
+    assert (layout.xaxis.type == "log", layout.yaxis.type == "log") == ("x" in log, "y" in log)
+
+
+def test_curves_that_the_sliders_could_not_show_are_refused():
+    positions = jitter_and_gain()
+    del positions["6", "0.3"]
+    with pytest.raises(ValueError, match=r"no curves for \('6', '0.3'\); the sliders \('Jitter \(cm\)'"):
+        play.curves(positions, tuple(CHOICES), "Cells", "Error (cm)")
+    for change in ({"x": SIZES + 1}, {"name": "shuffled"}):
+        positions = jitter_and_gain()
+        positions["12", "0.0"][0].update(change)
+        with pytest.raises(ValueError, match=r"the curves of \('12', '0.0'\) have other names or other x"):
+            play.curves(positions, tuple(CHOICES), "Cells", "Error (cm)")
 
 
 def test_the_figure_given_is_left_as_it_was(monkeypatch, tmp_path):

@@ -2,8 +2,10 @@
 
 import json
 from html import escape
+from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from IPython.display import display
@@ -39,16 +41,6 @@ def slider(positions: dict[str, list[go.Scatter3d]], prefix: str, axes: tuple[st
 
     positions : the traces at each position of the slider, by its label; as many at each.
     """
-    names = list(positions)
-    frames = [go.Frame(data=traces, name=name) for name, traces in positions.items()]
-    steps = [
-        {
-            "label": name,
-            "method": "animate",
-            "args": [[name], {"mode": "immediate", "frame": {"duration": 0}}],
-        }
-        for name in names
-    ]
     # One range for all positions, or the planes would seem to change their size with the axes.
     reach = 1.1 * max(
         abs(v) for traces in positions.values() for t in traces for c in (t.x, t.y, t.z) for v in c
@@ -57,15 +49,90 @@ def slider(positions: dict[str, list[go.Scatter3d]], prefix: str, axes: tuple[st
         f"{axis}axis": {"title": {"text": title}, "range": [-reach, reach], "showticklabels": False}
         for axis, title in zip("xyz", axes, strict=True)
     }
-    pad = {"t": 20, "b": 30, "l": 30, "r": 30}  # room for the labels of the ends
     layout = go.Layout(
         scene={"aspectmode": "cube", **scene},
-        sliders=[{"steps": steps, "active": 0, "currentvalue": {"prefix": prefix}, "pad": pad}],
         margin={"l": 0, "r": 0, "t": 10, "b": 10},
         legend={"x": 0, "y": 1},
         height=520,
     )
-    return go.Figure(data=positions[names[0]], layout=layout, frames=frames)
+    figure = go.Figure(next(iter(positions.values())), layout)
+    return _with_sliders(figure, {(name,): traces for name, traces in positions.items()}, (prefix.strip(),))
+
+
+def curves(
+    positions: dict[tuple[str, ...], list[go.Scatter]],
+    names: tuple[str, ...],
+    x_title: str,
+    y_title: str,
+    log: str = "",
+) -> go.Figure:
+    """Curves with one slider for each of several quantities; in JupyterLab one runs over all combinations.
+
+    positions : the traces for each combination of values, one a slider; the sliders stand at the first. The
+        traces of a combination differ from those of another in y alone: draw bands as traces of their own.
+    names : of the sliders, with units: "Jitter (cm)".
+    log : axes with a logarithmic scale: "", "x", "y" or "xy".
+
+    Raises
+    ------
+    ValueError : a combination is missing, or has other traces than the first.
+    """
+    start, first = next(iter(positions.items()))
+    missing = set(product(*zip(*positions, strict=True))) - positions.keys()
+    if missing:
+        raise ValueError(f"no curves for {min(missing)}; the sliders {names} can be moved to it")
+    still = {key: [(t.name, tuple(t.x)) for t in traces] for key, traces in positions.items()}
+    strange = [key for key in positions if still[key] != still[start]]
+    if strange:
+        raise ValueError(f"the curves of {strange[0]} have other names or other x than those of {start}")
+    every = [trace for traces in positions.values() for trace in traces]
+    layout = {
+        f"{axis}axis": {
+            "title": {"text": title},
+            "range": _range(np.concatenate([trace[axis] for trace in every]), axis in log),
+            **({"type": "log", "dtick": "D2"} if axis in log else {}),  # 1, 2, 5, 10
+        }
+        for axis, title in zip("xy", (x_title, y_title), strict=True)
+    }
+    figure = go.Figure(first, layout).update_layout(
+        margin={"l": 60, "r": 10, "t": 10, "b": 50},
+        legend={"orientation": "h", "y": 1, "yanchor": "bottom"},
+        height=450,
+    )
+    moved = {key: [go.Scatter(y=np.float32(t.y)) for t in traces] for key, traces in positions.items()}
+    return _with_sliders(figure, moved, names)
+
+
+def _range(values: np.ndarray, log: bool) -> list[float]:
+    """One range of an axis for all positions of the sliders; its exponents, if the axis is logarithmic."""
+    values = np.log10(values[values > 0]) if log else values
+    low, high = np.nanmin(values), np.nanmax(values)
+    margin = 0.05 * (high - low)
+    return [low - margin, high + margin]
+
+
+def _with_sliders(
+    figure: go.Figure, positions: dict[tuple[str, ...], list], names: tuple[str, ...]
+) -> go.Figure:
+    """Add one plotly slider over all positions, and what `play.js` needs to put one for each name instead."""
+    figure.frames = [go.Frame(data=traces, name=", ".join(key)) for key, traces in positions.items()]
+    at_once = {"mode": "immediate", "frame": {"duration": 0}, "transition": {"duration": 0}}
+    steps = [
+        {"label": frame.name, "method": "animate", "args": [[frame.name], at_once]} for frame in figure.frames
+    ]
+    pad = {"t": 40, "b": 30, "l": 30, "r": 30}  # room for the title of an axis and the labels of the ends
+    figure.update_layout(
+        sliders=[
+            {"steps": steps, "active": 0, "currentvalue": {"prefix": ", ".join(names) + " "}, "pad": pad}
+        ],
+        meta={
+            "sliders": [
+                {"name": name, "values": list(dict.fromkeys(values))}
+                for name, values in zip(names, zip(*positions, strict=True), strict=True)
+            ]
+        },
+    )
+    return figure
 
 
 def page(plot: dict, name: str, alt: str, data: pd.DataFrame) -> str:

@@ -21,8 +21,8 @@
 # says it must, and nowhere where there is none.
 #
 # **Not reproduced here.** The recordings need an account and were not at hand, and of the paper's printed
-# numbers only those of its abstract. Simulated mice stand in, made with the paper's rates, tracks and numbers
-# of cells; a loader for the recordings is ready.
+# numbers only those of its abstract. Simulated mice stand in, with the paper's track, frame rate, kernel and
+# numbers of cells and runs; a loader for the recordings is ready.
 # ```
 
 # %% tags=["parameters"]
@@ -901,7 +901,7 @@ glue("rms_regression", float(ways["regression"][:, 0].mean()))
 harm = pd.DataFrame(
     [
         (c, float(shape["mean_correlation"].mean()), fit.n_half, *fit.n_half_ci)
-        for c in conditions
+        for c in (*conditions, "low rank, orthogonal")
         for shape, result in zip(shapes[c], decoded[c, "lda"], strict=True)
         for fit in analysis.fits(result)[:1]
     ],
@@ -924,9 +924,9 @@ for name in ("jitter", "gain"):
     glue(f"n_half_{name}_mean", float(means.n_half[name]))
 
 # %% [markdown]
-# Jitter correlates cells by {glue:text}`correlation_jitter_mean:.4f` and halves their information at
+# Jitter correlates cells by {glue:text}`correlation_jitter_mean:.4f`, and half of the limit is reached by
 # {glue:text}`n_half_jitter_mean:.0f` cells; a common gain correlates them by
-# {glue:text}`correlation_gain_mean:.3f`, and N is {glue:text}`n_half_gain_mean:.0f`.
+# {glue:text}`correlation_gain_mean:.3f`, and half of the limit takes {glue:text}`n_half_gain_mean:.0f`.
 #
 # **How sure is N?** Ensembles of the same cells overlap, and at all cells they are one; intervals over them
 # are too narrow. What a new study would change is the mice, the sessions and the runs. Look at how the bands
@@ -1150,12 +1150,15 @@ ledger.settle(out)
 ledger.table()
 
 # %% [markdown]
-# Three rows deserve a second look. Noise correlations fall with the distance of two fields in simulated mice
-# as in real ones; but they do so under a common gain too, which limits nothing, so this claim is
-# uninformative about the limit. That unequal cells lose more was our prediction, and it is wrong: the SNR
-# along $\Delta\mu$ weighs the large and noisy cells too much. And a limit that comes from varying speed,
-# through the delay of calcium events, is there without any jitter in the code: the paper's finding needs this
-# control before it says something about place cells.
+# Some rows deserve a second look. Three are uninformative, because a common gain passes them too: it limits
+# nothing, and yet correlations fall with the distance of fields under it, the first cells inform as well as
+# before, and a decoder blind to it does as well as one that knows it. None of the three tells which noise
+# there is. What does are the shuffles: N, the error at all cells, and noise that grows along the signal.
+#
+# That mice with unequal cells lose more was our prediction, and it is wrong: the SNR along $\Delta\mu$ weighs
+# the large and noisy cells too much. And speed that varies, with the delay of calcium events, sets a limit
+# without any jitter in the code: the paper's finding needs this control before it says something about place
+# cells.
 #
 # ## Departures and puzzles
 

@@ -37,6 +37,7 @@ LEAST: dict[str, Any] = {"color": "#A6611A", "marker": "o", "ls": "-"}
 MOST: dict[str, Any] = {"color": "#404040", "marker": "D", "ls": "--"}
 BOUNDARIES = np.arange(1.5, 20)
 AREA_MODES = 30
+SHOWN_MODES = 50
 UNEQUAL = "norm. signal variance"
 OUTLIER = 7  # the paper drops ratios of SNRs from here on
 WIDTH_BINS_CM = list(np.arange(0, 121, 11.8))  # two bins of the published scripts
@@ -158,7 +159,7 @@ def draw_modes(shapes: Sequence[Result], mice: Sequence[Result], rng: np.random.
         numbers[f"A, {name}"] = pd.DataFrame({"x": [x]})
     axes[0].set(xlabel="noise mode", ylabel="SNR along the mode (d′²)", ylim=(0, None))
     for kind, key in (("real", "loadings"), ("shuffled", "loadings_shuffled")):
-        medians = [np.median(shape[key], axis=(0, 1)) for shape in shapes]
+        medians = [np.median(shape[key], axis=(0, 1))[:SHOWN_MODES] for shape in shapes]
         modes = np.arange(1, 1 + max(map(len, medians)))
         numbers[f"B, {kind}"] = _draw_medians(
             axes[1], modes, medians, KINDS[kind] | {"marker": ""}, label=kind

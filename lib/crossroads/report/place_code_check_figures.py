@@ -40,6 +40,7 @@ CONDITIONS: dict[str, figures.Look] = {
     "independent": {"color": "#CA9161", "marker": "^"},
     "gain": {"color": "#CC78BC", "marker": "v"},
     "low rank": {"color": "#555555", "marker": "X"},
+    "low rank, orthogonal": {"color": "#0173B2", "marker": "P"},
 }
 STRAIGHT = 1e4  # cells; a larger N is drawn here
 NO_FLOOR_CM = 1.0  # a lower floor is that of a code without limiting noise, and is not drawn for playing

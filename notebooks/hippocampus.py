@@ -191,7 +191,7 @@ virtual = source.virtual_recordings(alike, settings.n_mice, settings.sessions_pe
 recordings, left_out = virtual, []
 if data == "hc-30":
     recordings, left_out = source.recorded(data_folder("hippocampus"), seed)
-listed = {"main": recordings} | {
+listed = {"main": recordings, "virtual": virtual} | {
     condition: [source.under(condition, recording) for recording in virtual]
     for condition in (*source.ALTERED, "pseudo", "another")
 }
@@ -563,28 +563,16 @@ figures.show(
 # %% tags=["remove-output"]
 mixed_activity = shuffle_runs(example_runs.activity, example_runs.rightward, drawing)
 scores = noise_geometry.pls_scores(example_runs.activity, example_runs.rightward, mixed_activity)
-
-
-def snr_of_all(shape, noise_key):
-    """SNR of all cells of a session: medians over the 38 boundaries, ensembles averaged first."""
-    signal, spread = (np.median(shape[key][-1].mean(0)) for key in ("signal", noise_key))
-    return signal / spread
-
-
-snr_all = {kind: [snr_of_all(s, key) for s in shapes["main"]] for kind, key in noise.NOISE.items()}
-snr_limit = {kind: np.array([noise.session_snr(s, kind) for s in shapes["main"]]) for kind in noise.NOISE}
+snr_all = {kind: [analysis.recorded_snr(s, kind) for s in shapes["main"]] for kind in analysis.NOISE}
+snr_limit = {
+    kind: np.array([analysis.session_snr(s, kind) for s in shapes["main"]]) for kind in analysis.NOISE
+}
 # spread over runs at one place, in the plane of the regression
 spread_of = {
     kind: s[example_runs.rightward].std(0).mean() for kind, s in zip(paper.KINDS, scores, strict=True)
 }
 noise_growth = {
-    kind: np.mean(
-        [
-            np.median(s[key][-1].mean(0)) / np.median(s[key][s["sizes"] >= 100][0].mean(0))
-            for s in shapes["main"]
-        ]
-    )
-    for kind, key in noise.NOISE.items()
+    kind: np.mean([analysis.noise_growth(s, kind) for s in shapes["main"]]) for kind in analysis.NOISE
 }
 for kind in paper.KINDS:
     glue(f"snr_all_{kind}", float(np.mean(snr_all[kind])))
@@ -705,7 +693,7 @@ figures.show(
 
 # %% tags=["remove-output"]
 mice_varied = shapes["varied"]
-cell_snr = np.mean([snr_of_all(mouse, "noise_shuffled") / mouse["sizes"][-1] for mouse in mice_varied])
+cell_snr = np.mean([analysis.recorded_snr(mouse, "shuffled") / mouse["sizes"][-1] for mouse in mice_varied])
 limit = np.mean([(6 / mouse["floor"]) ** 2 for mouse in mice_varied])
 
 # %% tags=["hide-input"]
@@ -750,7 +738,7 @@ figures.show(
     data=numbers,
     out=out,
 )
-ratio_all = [snr_of_all(mouse, "noise") / snr_of_all(mouse, "noise_shuffled") for mouse in mice_varied]
+ratio_all = [analysis.recorded_snr(mouse) / analysis.recorded_snr(mouse, "shuffled") for mouse in mice_varied]
 unequal = [mouse["signal_variance"].mean() for mouse in mice_varied]
 
 # %% tags=["remove-output"]
@@ -1113,7 +1101,7 @@ for control, condition in (("", ["speed"]), ("independent", ["independent"])):
     settle("floor_speed", lda["planted_floor"], control, condition, unit="cm")
     settle("rms_ratio_speed", lda["rms_ratio"], control, condition)
 for control, condition in (("", "pseudo"), ("one session", "another")):
-    ratio = lda.loc[condition, "n_half"].to_numpy() / lda.loc["main", "n_half"].to_numpy()
+    ratio = lda.loc[condition, "n_half"].to_numpy() / lda.loc["virtual", "n_half"].to_numpy()
     ledger.measure("n_half_pseudo", interval(ratio, "", statistic=geometric_mean), control=control)
 for key in ("rms_118", "mean_error", "fitted_asymptote", "exponential_asymptote", "planted_floor"):
     settle(key, lda[key], unit="cm")

@@ -58,22 +58,24 @@ def test_claims_of_geometry_by_hand() -> None:
     every = np.ones((4, 3, 2, 19)) * sizes[:, None, None, None]
     loadings = np.zeros((2, 20, 40))
     loadings[..., :35] = 0.01
-    found = analysis.describe_geometry(
-        {
-            "sizes": sizes,
-            "signal": 2 * every,
-            "noise": 10 + every / 4,
-            "noise_shuffled": 10 + every / 100,
-            "signal_normalised": every**0 + (sizes == 200)[:, None, None, None],
-            "loadings": loadings,
-            "loadings_shuffled": np.zeros((2, 20, 40)),
-            "signal_variance": np.full((2, 19), 0.5),
-            "mean_correlation": np.array([0.1, 0.3]),
-            "correlation": -np.ones((2, 1)) * np.arange(20),
-            "correlation_shuffled": np.full((2, 20), 0.002),
-            "floor": np.array(3.0),
-        }
-    )
+    shape = {
+        "sizes": sizes,
+        "signal": 2 * every,
+        "noise": 10 + every / 4,
+        "noise_shuffled": 10 + every / 100,
+        "signal_normalised": every**0 + (sizes == 200)[:, None, None, None],
+        "loadings": loadings,
+        "loadings_shuffled": np.zeros((2, 20, 40)),
+        "signal_variance": np.full((2, 19), 0.5),
+        "mean_correlation": np.array([0.1, 0.3]),
+        "correlation": -np.ones((2, 1)) * np.arange(20),
+        "correlation_shuffled": np.full((2, 20), 0.002),
+        "floor": np.array(3.0),
+    }
+    found = analysis.describe_geometry(shape)
+    assert analysis.recorded_snr(shape, "shuffled") == pytest.approx(800 / 14)
+    assert analysis.noise_growth(shape, "shuffled") == pytest.approx(14 / 11)
+    assert analysis.session_snr(shape, "shuffled") == pytest.approx(200)
     assert found["signal_r2"] == pytest.approx(1)
     assert found["noise_growth"] == pytest.approx(110 / 35)
     assert found["noise_slope_share"] == pytest.approx(0.04)

@@ -24,6 +24,7 @@ from crossroads.data.place_recordings import MouseRanges, Recording, open_runs
 
 DECODERS: dict[str, Callable] = {"svm": fit_pairwise_svm, "lda": fit_shrinkage_lda}
 ENDS, CENTRE = [1, 2, 17, 18], [9, 10]  # bins 2, 3, 18, 19 and 10, 11 of the paper
+NOISE = {"real": "noise", "shuffled": "noise_shuffled"}
 N_MODES = 1000  # more than any session has: all modes
 
 
@@ -238,10 +239,10 @@ def describe_geometry(shape: dict[str, np.ndarray]) -> dict[str, float]:
     return {
         "signal_r2": line_r2(sizes, signal),
         "signal_r2_normalised": line_r2(sizes, normalised),
-        "noise_growth": noise[-1] / noise[sizes >= 100][0],
+        "noise_growth": noise_growth(shape),
         "noise_slope_share": float(slope_shuffled / slope),
-        "snr_over_limit": signal[-1] / noise[-1] / limit,
-        "snr_asymptotic": float(geometry.growth(sizes, signal) / slope),
+        "snr_over_limit": recorded_snr(shape) / limit,
+        "snr_asymptotic": session_snr(shape),
         "loading_area": geometry.loading_area(shape["loadings"], shape["loadings_shuffled"]),
         "loading_area_all": geometry.loading_area(shape["loadings"], shape["loadings_shuffled"], n=N_MODES),
         "heterogeneity": float(np.nanmedian(shape["signal_variance"])),
@@ -254,6 +255,23 @@ def describe_geometry(shape: dict[str, np.ndarray]) -> dict[str, float]:
 def middle(values: np.ndarray) -> np.ndarray:
     """Median over boundaries of the mean over ensembles of signal or noise, (n_sizes, n_subsets, 2, 19)."""
     return np.nanmedian(values.mean(1), axis=(-2, -1))
+
+
+def recorded_snr(shape: dict[str, np.ndarray], kind: str = "real") -> float:
+    """Signal over noise of all recorded cells of a session; kind is "real" or "shuffled"."""
+    return float(middle(shape["signal"])[-1] / middle(shape[NOISE[kind]])[-1])
+
+
+def session_snr(shape: dict[str, np.ndarray], kind: str = "real") -> float:
+    """Asymptotic SNR of a session: growth of its signal over growth of its noise."""
+    signal, noise = (middle(shape[key]) for key in ("signal", NOISE[kind]))
+    return float(geometry.asymptotic_snr(shape["sizes"], signal, noise))
+
+
+def noise_growth(shape: dict[str, np.ndarray], kind: str = "real") -> float:
+    """Noise of all cells of a session over that of the first ensemble size from 100 cells on."""
+    noise = middle(shape[NOISE[kind]])
+    return float(noise[-1] / noise[shape["sizes"] >= 100][0])
 
 
 def line_r2(sizes: np.ndarray, values: np.ndarray, least: int = 100) -> float:

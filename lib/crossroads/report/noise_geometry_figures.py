@@ -15,6 +15,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 
+from crossroads.analyse.hippocampus import NOISE, session_snr
 from crossroads.analyse.noise_geometry import asymptotic_snr, growth, loading_area
 from crossroads.analyse.saturation import limited_information
 from crossroads.report import figures
@@ -31,7 +32,6 @@ from crossroads.report.place_code_figures import (
     legend_above,
 )
 
-NOISE = {"real": "noise", "shuffled": "noise_shuffled"}
 SIGNAL: dict[str, Any] = {"color": "black", "marker": "v", "ls": "-"}
 LEAST: dict[str, Any] = {"color": "#A6611A", "marker": "o", "ls": "-"}
 MOST: dict[str, Any] = {"color": "#404040", "marker": "D", "ls": "--"}
@@ -41,12 +41,6 @@ SHOWN_MODES = 50
 UNEQUAL = "norm. signal variance"
 OUTLIER = 7  # the paper drops ratios of SNRs from here on
 WIDTH_BINS_CM = list(np.arange(0, 121, 11.8))  # two bins of the published scripts
-
-
-def session_snr(shape: Result, kind: str = "real") -> float:
-    """Asymptotic SNR of a session: growth of the medians over its 38 boundaries, ensembles averaged first."""
-    signal, noise = (np.median(shape[key].mean(1), axis=(1, 2)) for key in ("signal", NOISE[kind]))
-    return float(asymptotic_snr(shape["sizes"], signal, noise))
 
 
 def draw_scores(real: np.ndarray, shuffled: np.ndarray, rightward: np.ndarray) -> Drawn:

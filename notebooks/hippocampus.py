@@ -39,6 +39,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 from myst_nb import glue
+from scipy import stats
 
 from crossroads.analyse import hierarchy, noise_geometry
 from crossroads.analyse import hippocampus as analysis
@@ -59,7 +60,7 @@ from crossroads.report import noise_geometry_figures as noise
 from crossroads.report import place_code_check_figures as checks
 from crossroads.report import place_code_figures as paper
 from crossroads.report.claims import Ledger
-from crossroads.report.intervals import estimate
+from crossroads.report.intervals import Estimate, estimate
 from crossroads.report.provenance import out_folder, stamp
 
 figures.style()
@@ -210,7 +211,7 @@ measured |= {
 }
 geometries = {
     condition: [
-        analysis.Geometry(recording, settings.ensemble_sizes, settings.n_subsets, settings.n_splits)
+        analysis.Geometry(recording, settings.ensemble_sizes, settings.geometry_subsets, settings.n_splits)
         for recording in those
     ]
     for condition, those in measured.items()
@@ -606,7 +607,7 @@ figures.show(
     "fig-hippocampus-signal-noise",
     caption="Signal, noise and their ratio along the direction between neighbouring places (paper Fig. "
     "3C–E), medians over 38 pairs of bins; signals and variances of events. Mean and 1.96 standard errors "
-    f"over {settings.n_subsets} ensembles. Dash-dotted: bin width over planted floor, squared.",
+    f"over {settings.geometry_subsets} ensembles. Dash-dotted: bin width over planted floor, squared.",
     alt=f"From about 100 cells to all, noise grows by a factor of {noise_growth['real']:.1f} in real and of "
     f"{noise_growth['shuffled']:.1f} in shuffled data, the signal grows steadily. With all cells their "
     f"ratio is {np.mean(snr_all['real']):.2f} for real and {np.mean(snr_all['shuffled']):.2f} for shuffled "
@@ -1087,9 +1088,14 @@ settle("signal_r2", geometry["signal_r2_normalised"], "normalised", ["main"])
 settle("ends_over_centre", lda["ends_over_centre"])
 settle("ends_over_centre", lda["ends_over_centre"], "circular track", ["circular"])
 for name, control in (("varied", ""), ("alike", "fixed heterogeneity")):
-    pairs = geometry.loc[name, ["heterogeneity", "noise_slope_share"]].to_numpy()
-    together = interval(pairs[pairs[:, 1] < 7], "", statistic=lambda p: np.corrcoef(p.T)[0, 1])
-    ledger.measure("heterogeneity_r", together, control=control)
+    unequal, ratio = (
+        geometry.loc[name, ["heterogeneity", "noise_slope_share"]].query("noise_slope_share < 7").T.to_numpy()
+    )
+    r = stats.pearsonr(unequal, ratio)
+    low, high = map(float, r.confidence_interval())
+    found = Estimate(float(r.statistic), low, high, len(ratio))
+    ledger.measure("heterogeneity_r", found, control=control)
+
 
 # %% tags=["remove-output"]
 for control, quiet in (("", "jitter"), ("independent", "independent")):

@@ -39,7 +39,8 @@ class HippocampusSettings:
     jitter_cm: tuple[float, float]
     n_modules: tuple[int, int]
     ensemble_sizes: tuple[int, ...]  # those that a session reaches, and all its cells
-    n_subsets: int  # random ensembles of each size
+    n_subsets: int  # random ensembles of each size that are decoded
+    geometry_subsets: int  # random ensembles of each size in which signal and noise are measured
     n_splits: int  # random half splits behind the eigenmode SNR
     n_varied_mice: int  # mice that differ in the heterogeneity of their tuning
     grid_runs: tuple[

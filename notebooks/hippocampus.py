@@ -151,7 +151,7 @@ interval = partial(estimate, rng=rng)
 # :::
 # :::{tab-item} The test
 # ```{literalinclude} ../tests/analyse/test_position_decoding.py
-# :pyobject: test_each_half_is_shuffled_by_itself
+# :pyobject: test_no_value_crosses_the_split
 # ```
 # :::
 # ::::
@@ -307,6 +307,8 @@ figures.show(
     data=numbers,
     out=out,
 )
+
+# %% tags=["remove-output"]
 glue("above_floor", float(above.median()))
 glue("below_floor", int((above < 1).sum()))
 glue("n_with_floor", len(above))
@@ -357,6 +359,8 @@ figures.show(
     data=numbers,
     out=out,
 )
+
+# %% tags=["remove-output"]
 glue("hit_rate", float(by_kind.hit["onset"]))
 glue(
     "rms_detected_over", float((lda.loc["detected", "rms_real"] / lda.loc["main", "rms_real"].mean()).mean())
@@ -739,6 +743,8 @@ figures.show(
     data=numbers,
     out=out,
 )
+
+# %% tags=["remove-output"]
 ratio_all = [analysis.recorded_snr(mouse) / analysis.recorded_snr(mouse, "shuffled") for mouse in mice_varied]
 unequal = [mouse["signal_variance"].mean() for mouse in mice_varied]
 
@@ -777,6 +783,8 @@ figures.show(
     data=numbers,
     out=out,
 )
+
+# %% tags=["remove-output"]
 glue("diagonal_gain", float(ends["gain"][2] / ends["gain"][0]))
 glue("diagonal_main", float(ends["main"][2] / ends["main"][0]))
 glue("ratio_gain", float(ends["gain"][0] / ends["gain"][1]))
@@ -813,6 +821,8 @@ figures.show(
     data=numbers,
     out=out,
 )
+
+# %% tags=["remove-output"]
 glue("fit_low", float(by_name.min()))
 glue("fit_high", float(by_name.max()))
 
@@ -840,6 +850,8 @@ figures.show(
     data=numbers,
     out=out,
 )
+
+# %% tags=["remove-output"]
 glue("grid_gain", float(1 - many[0] / few[0]))
 glue("grid_over_floor", float(many[0] / grid["floor"]))
 
@@ -876,6 +888,8 @@ figures.show(
     data=numbers,
     out=out,
 )
+
+# %% tags=["remove-output"]
 glue("rms_lda_mean", float(ways["LDA"][:, 0].mean()))
 glue("rms_regression", float(ways["regression"][:, 0].mean()))
 
@@ -908,6 +922,8 @@ figures.show(
     data=numbers,
     out=out,
 )
+
+# %% tags=["remove-output"]
 for name in ("jitter", "gain"):
     glue(f"correlation_{name}_mean", float(means.correlation[name]))
     glue(f"n_half_{name}_mean", float(means.n_half[name]))
@@ -960,6 +976,8 @@ figures.show(
     data=numbers,
     out=out,
 )
+
+# %% tags=["remove-output"]
 glue("width_ratio", float(width["mice to runs"] / width["ensembles"]))
 
 # %% [markdown]
@@ -995,6 +1013,8 @@ figures.show(
     data=numbers,
     out=out,
 )
+
+# %% tags=["remove-output"]
 glue("epsilon_cell", float(epsilon))
 glue("n_half_fisher", float(1 / epsilon))
 
@@ -1047,6 +1067,8 @@ figures.show(
     data=numbers,
     out=out,
 )
+
+# %% tags=["remove-output"]
 glue("gap_speed", float(gap["varied speed"]))
 glue("gap_regressed", float(gap["varied, regressed"]))
 glue("gap_main", float(gap["main, regressed"]))
@@ -1194,10 +1216,13 @@ units = [analysis.Decoding(recording, "lda", play_sizes, settings.n_subsets) for
 results = dict(zip(played, sweep(analysis.decode_session, units, label="sliders"), strict=True))
 names = ("Jitter (cm)", "Modules", "Gain (SD of the log)")
 positions, numbers = checks.play_traces(results, names)
+start = [key for key in positions if key[0] == f"{settings.play_jitter_cm[-1]:g}"][
+    len(play_sizes)
+]  # all cells
 furthest = numbers[numbers.cells == settings.play_cells]
 most = furthest[furthest["Jitter (cm)"] == f"{max(settings.play_jitter_cm):g}"]
 play.show(
-    play.curves(positions, (*names, "Cells"), "number of cells", "RMS error (cm)", log="xy"),
+    play.curves(positions, (*names, "Cells"), "number of cells", "RMS error (cm)", start, log="xy"),
     "fig-hippocampus-play",
     caption="Error of real and shuffled data against the number of cells in simulated sessions at constant "
     "speed, by planted jitter, number of modules and common gain (LDA). The ring marks the chosen number of "

@@ -9,14 +9,14 @@ function addSliders(place, layout) {
   const moves = new Map(layout.sliders[0].steps.map((step) => [step.label, step.args]));
   delete layout.sliders;
   const outputs = layout.meta.sliders.map(() => document.createElement("output"));
-  const labels = layout.meta.sliders.map(({ name, values }, i) => {
+  const labels = layout.meta.sliders.map(({ name, values, start }, i) => {
     const label = document.createElement("label");
     const range = document.createElement("input");
     const show = () => {
       outputs[i].textContent = values[range.value];
       range.setAttribute("aria-valuetext", values[range.value]);
     };
-    Object.assign(range, { type: "range", min: 0, max: values.length - 1, value: 0 });
+    Object.assign(range, { type: "range", min: 0, max: values.length - 1, value: values.indexOf(start) });
     range.addEventListener("input", () => {
       show();
       Plotly.animate(place, ...moves.get(outputs.map((output) => output.textContent).join(", ")));

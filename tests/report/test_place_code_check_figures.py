@@ -214,4 +214,11 @@ def test_played_squared_errors_add_and_one_number_of_cells_is_ringed():
         assert np.isfinite(ring.y).sum() == 1
         assert ring.x[np.isfinite(ring.y)].item() == row.cells
         assert np.nanmax(ring.y) == pytest.approx(row.real_cm)
-    play.curves(positions, ("Jitter (cm)", "Modules", "Cells"), "number of cells", "RMS error (cm)", "xy")
+    play.curves(
+        positions,
+        ("Jitter (cm)", "Modules", "Cells"),
+        "number of cells",
+        "RMS error (cm)",
+        next(iter(positions)),
+        "xy",
+    )

@@ -72,7 +72,7 @@ def test_a_slider_moves_between_all_positions_in_one_frame_of_reference():
     figure = play.slider(positions, "delay ", ("a", "b", "c"))
     assert [frame.name for frame in figure.frames] == ["1", "2", "5"]
     assert [step.args[0][0] for step in figure.layout.sliders[0].steps] == ["1", "2", "5"]
-    assert figure.layout.meta["sliders"] == [{"name": "delay", "values": ["1", "2", "5"]}]
+    assert figure.layout.meta["sliders"] == [{"name": "delay", "values": ["1", "2", "5"], "start": "1"}]
     assert figure.data[0].x == (0, 1)
     scene = figure.layout.scene
     for axis, title in zip((scene.xaxis, scene.yaxis, scene.zaxis), "abc", strict=True):
@@ -82,6 +82,7 @@ def test_a_slider_moves_between_all_positions_in_one_frame_of_reference():
 
 SIZES = np.array([10, 100, 1000])
 CHOICES = {"Jitter (cm)": ("0", "6", "12"), "Gain SD": ("0.0", "0.3")}
+START = ("6", "0.0")
 
 
 def errors_cm(jitter, gain):
@@ -99,7 +100,7 @@ def jitter_and_gain():
 
 
 def test_each_combination_of_the_sliders_shows_its_curves():
-    figure = play.curves(jitter_and_gain(), tuple(CHOICES), "Cells", "Error (cm)")
+    figure = play.curves(jitter_and_gain(), tuple(CHOICES), "Cells", "Error (cm)", START)
     plot = json.loads(figure.to_json())
     sliders = {slider["name"]: slider["values"] for slider in plot["layout"]["meta"]["sliders"]}
     assert {name: tuple(values) for name, values in sliders.items()} == CHOICES
@@ -116,7 +117,9 @@ def test_each_combination_of_the_sliders_shows_its_curves():
             rtol=1e-6,
         )
         assert set(real) == {"type", "y"}
-    np.testing.assert_array_equal(figure.data[0].y, errors_cm("0", "0.0"))
+    np.testing.assert_array_equal(figure.data[0].y, errors_cm(*START))
+    assert [slider["start"] for slider in plot["layout"]["meta"]["sliders"]] == list(START)
+    assert steps["6, 0.0"] == list(steps.values())[plot["layout"]["sliders"][0]["active"]]
     assert figure.data[0].line.color == "blue"
     assert (figure.layout.xaxis.title.text, figure.layout.yaxis.title.text) == ("Cells", "Error (cm)")
 
@@ -135,7 +138,7 @@ def test_each_combination_of_the_sliders_shows_its_curves():
     ],
 )
 def test_all_curves_share_axes_a_twentieth_wider_than_they_reach(log, x_range, y_range):
-    layout = play.curves(jitter_and_gain(), tuple(CHOICES), "Cells", "Error (cm)", log).layout
+    layout = play.curves(jitter_and_gain(), tuple(CHOICES), "Cells", "Error (cm)", START, log).layout
     np.testing.assert_allclose(layout.xaxis.range, x_range)
     np.testing.assert_allclose(layout.yaxis.range, y_range)
     assert (layout.xaxis.type == "log", layout.yaxis.type == "log") == ("x" in log, "y" in log)
@@ -145,12 +148,12 @@ def test_curves_that_the_sliders_could_not_show_are_refused():
     positions = jitter_and_gain()
     del positions["6", "0.3"]
     with pytest.raises(ValueError, match=r"no curves for \('6', '0.3'\); the sliders \('Jitter \(cm\)'"):
-        play.curves(positions, tuple(CHOICES), "Cells", "Error (cm)")
+        play.curves(positions, tuple(CHOICES), "Cells", "Error (cm)", START)
     for change in ({"x": SIZES + 1}, {"name": "shuffled"}):
         positions = jitter_and_gain()
         positions["12", "0.0"][0].update(change)
         with pytest.raises(ValueError, match=r"the curves of \('12', '0.0'\) have other names or other x"):
-            play.curves(positions, tuple(CHOICES), "Cells", "Error (cm)")
+            play.curves(positions, tuple(CHOICES), "Cells", "Error (cm)", START)
 
 
 def test_the_figure_given_is_left_as_it_was(monkeypatch, tmp_path):

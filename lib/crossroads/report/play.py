@@ -14,6 +14,9 @@ from crossroads.report.figures import check_labels, write_numbers
 from crossroads.report.intervals import number
 from crossroads.report.tables import table
 
+ROUND = [m * 10.0**k for k in range(-4, 7) for m in (1, 2, 5)]  # ticks
+LOG = {"type": "log", "tickvals": ROUND, "ticktext": [f"{value:g}" for value in ROUND]}
+
 
 def show(figure: go.Figure, name: str, caption: str, alt: str, data: pd.DataFrame, out: str | Path) -> None:
     """Display an interactive figure and write its numbers to `out`/figures/<name>.csv.
@@ -56,7 +59,8 @@ def slider(positions: dict[str, list[go.Scatter3d]], prefix: str, axes: tuple[st
         height=520,
     )
     figure = go.Figure(next(iter(positions.values())), layout)
-    return _with_sliders(figure, {(name,): traces for name, traces in positions.items()}, (prefix.strip(),))
+    named: dict[tuple[str, ...], list] = {(name,): traces for name, traces in positions.items()}
+    return _with_sliders(figure, named, (prefix.strip(),), next(iter(named)))
 
 
 def curves(
@@ -64,20 +68,22 @@ def curves(
     names: tuple[str, ...],
     x_title: str,
     y_title: str,
+    start: tuple[str, ...],
     log: str = "",
 ) -> go.Figure:
     """Curves with one slider for each of several quantities; in JupyterLab one runs over all combinations.
 
-    positions : the traces for each combination of values, one a slider; the sliders stand at the first. The
-        traces of a combination differ from those of another in y alone: draw bands as traces of their own.
+    positions : the traces for each combination of values, one a slider. The traces of one combination differ
+        from those of another in y alone: draw bands as traces of their own.
     names : of the sliders, with units: "Jitter (cm)".
+    start : the combination at which the sliders stand.
     log : axes with a logarithmic scale: "", "x", "y" or "xy".
 
     Raises
     ------
     ValueError : a combination is missing, or has other traces than the first.
     """
-    start, first = next(iter(positions.items()))
+    first = positions[start]
     missing = set(product(*zip(*positions, strict=True))) - positions.keys()
     if missing:
         raise ValueError(f"no curves for {min(missing)}; the sliders {names} can be moved to it")
@@ -90,7 +96,7 @@ def curves(
         f"{axis}axis": {
             "title": {"text": title},
             "range": _range(np.concatenate([trace[axis] for trace in every]), axis in log),
-            **({"type": "log", "dtick": "D2"} if axis in log else {}),  # 1, 2, 5, 10
+            **(LOG if axis in log else {}),
         }
         for axis, title in zip("xy", (x_title, y_title), strict=True)
     }
@@ -100,7 +106,7 @@ def curves(
         height=450,
     )
     moved = {key: [go.Scatter(y=np.float32(t.y)) for t in traces] for key, traces in positions.items()}
-    return _with_sliders(figure, moved, names)
+    return _with_sliders(figure, moved, names, start)
 
 
 def _range(values: np.ndarray, log: bool) -> list[float]:
@@ -112,7 +118,7 @@ def _range(values: np.ndarray, log: bool) -> list[float]:
 
 
 def _with_sliders(
-    figure: go.Figure, positions: dict[tuple[str, ...], list], names: tuple[str, ...]
+    figure: go.Figure, positions: dict[tuple[str, ...], list], names: tuple[str, ...], start: tuple[str, ...]
 ) -> go.Figure:
     """Add one plotly slider over all positions, and what `play.js` needs to put one for each name instead."""
     figure.frames = [go.Frame(data=traces, name=", ".join(key)) for key, traces in positions.items()]
@@ -123,12 +129,17 @@ def _with_sliders(
     pad = {"t": 40, "b": 30, "l": 30, "r": 30}  # room for the title of an axis and the labels of the ends
     figure.update_layout(
         sliders=[
-            {"steps": steps, "active": 0, "currentvalue": {"prefix": ", ".join(names) + " "}, "pad": pad}
+            {
+                "steps": steps,
+                "active": list(positions).index(start),
+                "currentvalue": {"prefix": ", ".join(names) + " "},
+                "pad": pad,
+            }
         ],
         meta={
             "sliders": [
-                {"name": name, "values": list(dict.fromkeys(values))}
-                for name, values in zip(names, zip(*positions, strict=True), strict=True)
+                {"name": name, "values": list(dict.fromkeys(values)), "start": at}
+                for name, values, at in zip(names, zip(*positions, strict=True), start, strict=True)
             ]
         },
     )

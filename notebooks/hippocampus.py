@@ -1216,9 +1216,8 @@ units = [analysis.Decoding(recording, "lda", play_sizes, settings.n_subsets) for
 results = dict(zip(played, sweep(analysis.decode_session, units, label="sliders"), strict=True))
 names = ("Jitter (cm)", "Modules", "Gain (SD of the log)")
 positions, numbers = checks.play_traces(results, names)
-start = [key for key in positions if key[0] == f"{settings.play_jitter_cm[-1]:g}"][
-    len(play_sizes)
-]  # all cells
+start = (f"{settings.play_jitter_cm[len(settings.play_jitter_cm) // 2]:g}", *next(iter(played))[1:])
+start += (str(settings.play_cells),)
 furthest = numbers[numbers.cells == settings.play_cells]
 most = furthest[furthest["Jitter (cm)"] == f"{max(settings.play_jitter_cm):g}"]
 play.show(

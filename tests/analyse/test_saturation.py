@@ -125,3 +125,8 @@ def test_limit_equals_information_of_the_summed_covariance(epsilon: float, seed:
     np.testing.assert_allclose(
         limited_information(information, epsilon), slope @ np.linalg.solve(total, slope), rtol=1e-5
     )
+
+
+def test_two_sizes_make_no_curve() -> None:
+    with pytest.raises(ValueError, match="three numbers of cells"):
+        fit_saturation(np.array([50, 100]), np.array([0.01, 0.02]))

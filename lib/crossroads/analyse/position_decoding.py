@@ -289,7 +289,9 @@ def decode_curve(
 ) -> np.ndarray:
     """`decode_halves` of random subsets of cells: (n_sizes, n_subsets, 3, n_runs, n_bins) int8 labels.
 
-    Cells, halves and shuffles are drawn anew for every subset.
+    Cells, halves and shuffles are drawn anew for every subset. Measured from 45 to 450 cells, 40 to 400 runs
+    and 4 to 40 bins, seconds grow as cells^0.3 runs^1.2 bins^2.4 with support vector machines and as
+    cells^0.4 runs^0.7 bins^0.9 with linear discriminants.
 
     Raises
     ------

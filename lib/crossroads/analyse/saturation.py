@@ -135,6 +135,8 @@ def _fit_slope_and_rate(
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Least squares of curve(n, slope at 0, rate of bending >= 1/N_MAX): estimates, standard errors, R^2."""
     n, information = np.asarray(n, dtype=float), np.asarray(information, dtype=float)
+    if len(np.unique(n)) < 3:
+        raise ValueError(f"a curve of two parameters needs three numbers of cells or more; got {n}")
     unit = np.array([information.max() / n.max(), 1 / n.max()])
     start, lowest = [1.0, 0.01 * n.max()], [-np.inf, n.max() / N_MAX]
     x, y = n * unit[1], information / information.max()

@@ -863,7 +863,7 @@ glue("grid_over_floor", float(many[0] / grid["floor"]))
 # classes. In **B**, wide bins add $w^2/12$ to the squared error, and narrow ones leave fewer frames a visit.
 
 # %%
-units = [DecoderComparison(recording, 300) for recording in recordings]
+units = [DecoderComparison(recording, settings.compared_cells) for recording in recordings]
 compared = sweep(compare_decoders, units, label="decoders")
 ways = {name: np.array([c["decoders"][i] for c in compared]) for i, name in enumerate(COMPARED)}
 for key, values in {
@@ -881,9 +881,10 @@ described = ", ".join(f"{name} {v[:, 0].mean():.1f} and {v[:, 1].mean():.1f}" fo
 figures.show(
     fig,
     "fig-hippocampus-decoders",
-    caption=f"**A** Error of decoders on the same runs and all cells of {len(recordings)} sessions; light: "
-    "sessions, dark: mean and 95 % bootstrap interval. **B** Error of LDA against the width w of the place "
-    "bins, mean and 95 % interval. Dash-dotted: the planted floor, in **B** the root of floor² + w²/12.",
+    caption=f"**A** Error of decoders on the same runs and the same cells, {settings.compared_cells} at "
+    f"most, of {len(recordings)} sessions; light: sessions, dark: mean and 95 % bootstrap interval. **B** "
+    "Error of LDA against the width w of the place bins, mean and 95 % interval. Dash-dotted: the planted "
+    "floor, in **B** the root of floor² + w²/12.",
     alt=f"Errors in cm, real and shuffled: {described}.",
     data=numbers,
     out=out,

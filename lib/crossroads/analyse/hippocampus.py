@@ -43,9 +43,8 @@ class HippocampusSettings:
     geometry_subsets: int  # random ensembles of each size in which signal and noise are measured
     n_splits: int  # random half splits behind the eigenmode SNR
     n_varied_mice: int  # mice that differ in the heterogeneity of their tuning
-    grid_runs: tuple[
-        int, ...
-    ]  # runs of the grid of runs and cells; the most are those of the longest session
+    compared_cells: int  # random cells with which decoders are compared
+    grid_runs: tuple[int, ...]  # of the grid of runs and cells; the longest session has the most
     fisher_subsets: int  # random ensembles behind the Fisher information of the longest session
     play_jitter_cm: tuple[float, ...]
     play_modules: tuple[int, ...]

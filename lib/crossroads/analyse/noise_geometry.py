@@ -15,7 +15,6 @@ import numpy as np
 from sklearn.cross_decomposition import PLSRegression
 
 from crossroads.analyse.position_decoding import random_halves
-from crossroads.analyse.subspaces import centred_svd
 
 FIELD_SEM = 2.5  # by which a field stands out; fewer than 1 in 200 simulated cells without a field reach it
 
@@ -134,10 +133,11 @@ def noise_mode_loadings(activity: np.ndarray, rightward: np.ndarray, n_modes: in
     n_modes = min(n_modes, rarer - 1, activity.shape[2])
     loadings = []
     for direction in (rightward, ~rightward):
-        responses = np.moveaxis(activity[direction], 1, 0)
-        u = _unit(_to_neighbour(responses.mean(1, dtype=float)))
-        components = centred_svd(responses)[2][:, :n_modes]
-        loadings.append((components @ u[..., None])[..., 0] ** 2)
+        runs = np.moveaxis(activity[direction].astype(float), 1, 0)
+        u = _unit(_to_neighbour(runs.mean(1)))
+        # Components are sums of runs: their Gram matrix tells all, in a third of the time of an SVD.
+        modes = _components(runs @ np.swapaxes(runs, 1, 2))[..., :n_modes]
+        loadings.append((np.swapaxes(modes, 1, 2) @ (runs @ u[..., None]))[..., 0] ** 2)
     return np.array(loadings)
 
 

@@ -56,6 +56,17 @@ def braid() -> FibreFields:
     return _along_x("braid", slope, (row >= 0) & (row < BRAID_WIDTH), np.array([(60.0, 29.0), (60.0, 70.0)]))
 
 
+def straight() -> FibreFields:
+    """One straight bundle, which every metric of this book follows: a control."""
+    y = np.indices((SIDE, SIDE), float)[1]
+    middle = (SIDE - 1) / 2
+    seeds = np.array([(50.0, middle - 4), (50.0, middle), (50.0, middle + 4)])
+    return replace(
+        _along_x("straight bundle", np.zeros((1, SIDE, SIDE)), np.abs(y - middle)[None] <= WIDTH / 2, seeds),
+        seed_field=np.zeros(3, int),
+    )
+
+
 def branching() -> FibreFields:
     """A straight bundle from which two others turn off, by cubics: three fields."""
     x, y = np.indices((SIDE, SIDE), float)
@@ -246,6 +257,14 @@ def sign_flips(fields: FibreFields, fraction: float, rng: np.random.Generator) -
         flipped = np.zeros(mask.shape, bool)
         flipped.flat[voxels[: round(fraction * len(voxels))]] = True
         one[:, flipped] *= -1
+    return replace(fields, v=v)
+
+
+def shuffle_directions(fields: FibreFields, rng: np.random.Generator) -> FibreFields:
+    """Give every voxel of a field the direction of another of its voxels: no fibres are left to follow."""
+    v = fields.v.copy()
+    for one, mask in zip(v, fields.mask, strict=True):
+        one[:, mask] = rng.permutation(one[:, mask], axis=1)
     return replace(fields, v=v)
 
 

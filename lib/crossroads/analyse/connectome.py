@@ -136,11 +136,10 @@ def fit_scene(unit: Fit) -> dict[str, np.ndarray]:
     box = (slice(None),) * n if solver.kind == "network" else mask_box(fields.mask)
     v, mask = fields.v[(..., *box)], fields.mask[(..., *box)]
     problem, left_out = pose_residual(v, mask, aligned=solver.aligned), None
-    sequence = np.random.SeedSequence(unit.seed, spawn_key=(1,))
     if solver.left_out:
-        problem, left_out = hold_out(problem, solver.left_out, np.random.default_rng(sequence))
-    generator = torch.Generator().manual_seed(int(sequence.generate_state(1)[0]))
-    model = _model(solver, v, generator)
+        rng = np.random.default_rng(np.random.SeedSequence(unit.seed, spawn_key=(1,)))
+        problem, left_out = hold_out(problem, solver.left_out, rng)
+    model = model_of(solver, v, unit.seed)
     if torch.cuda.is_available():
         model.to("cuda")
     fit = fit_metric(
@@ -182,15 +181,26 @@ def flat(n: int, grid: Sequence[int]) -> np.ndarray:
     return np.broadcast_to(np.eye(n).reshape(n, n, *(1,) * n), (n, n, *grid)).copy()
 
 
-def random_seeds(fields: FibreFields, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Random voxels of the masks without their outer layer: seeds (n, n_dims) and their fields (n,).
+def random_seeds(
+    fields: FibreFields, n: int, rng: np.random.Generator, depth: int = 3
+) -> tuple[np.ndarray, np.ndarray]:
+    """Random voxels inside the masks: seeds (n, n_dims) and their fields (n,), as many in each to within one.
 
-    As many in each field, to within one.
+    depth : layers of voxels that are taken off first. A curve that starts at the border of a bundle leaves it
+        by the first half voxel that it strays, and says little.
+
+    Raises
+    ------
+    ValueError : a mask that is not that thick.
     """
     which = np.arange(n) % len(fields.mask)
     seeds = np.empty((n, fields.v.shape[1]))
     for i, mask in enumerate(fields.mask):
-        voxels = np.argwhere(binary_erosion(mask))
+        voxels = np.argwhere(binary_erosion(mask, iterations=depth))
+        if not len(voxels):
+            raise ValueError(
+                f"{fields.name}: no voxel of field {i} is {depth} layers deep; take a smaller depth"
+            )
         chosen = which == i
         seeds[chosen] = voxels[rng.choice(len(voxels), chosen.sum(), replace=len(voxels) < chosen.sum())]
     return seeds, which
@@ -288,8 +298,11 @@ def with_tensor_scale(fields: FibreFields, scale: np.ndarray | float) -> FibreFi
     return replace(fields, tensor=fields.tensor * np.asarray(scale)[..., None, None])
 
 
-def _model(solver: Solver, v: np.ndarray, generator: torch.Generator) -> torch.nn.Module:
+def model_of(solver: Solver, v: np.ndarray, seed: int) -> torch.nn.Module:
+    """The module that a solver fits to fields v (m, n, *grid), as it is before the first step."""
     n, grid = v.shape[1], v.shape[2:]
+    state = np.random.SeedSequence(seed, spawn_key=(2,)).generate_state(1)
+    generator = torch.Generator().manual_seed(int(state[0]))
     if solver.kind == "direct":
         return GridMetric(n, grid, solver.parameters, generator, solver.start)
     if solver.kind == "spline":

@@ -45,9 +45,8 @@ def slider(positions: dict[str, list[go.Scatter3d]], prefix: str, axes: tuple[st
     positions : the traces at each position of the slider, by its label; as many at each.
     """
     # One range for all positions, or the planes would seem to change their size with the axes.
-    reach = 1.1 * max(
-        abs(v) for traces in positions.values() for t in traces for c in (t.x, t.y, t.z) for v in c
-    )
+    every = [np.asarray(c, float) for traces in positions.values() for t in traces for c in (t.x, t.y, t.z)]
+    reach = 1.1 * max(np.nanmax(np.abs(values)) for values in every)
     scene = {
         f"{axis}axis": {"title": {"text": title}, "range": [-reach, reach], "showticklabels": False}
         for axis, title in zip("xyz", axes, strict=True)
@@ -109,6 +108,35 @@ def curves(
     return _with_sliders(figure, moved, names, start)
 
 
+def paths(
+    still: list[go.Scatter],
+    positions: dict[str, list[go.Scatter]],
+    name: str,
+    axes: tuple[str, str],
+    start: str,
+) -> go.Figure:
+    """Paths in a plane, to scale, with one slider along which they move.
+
+    still : traces that stay. positions : the traces at each position of the slider, by its label; as many at
+        each. name : of the slider, with its unit. axes : titles. start : the position that is shown first.
+    """
+    figure = go.Figure([*still, *positions[start]])
+    for axis, title in zip("xy", axes, strict=True):
+        every = [np.asarray(t[axis], float) for traces in (still, *positions.values()) for t in traces]
+        figure.update_layout(
+            {f"{axis}axis": {"title": {"text": title}, "range": _range(np.concatenate(every), False)}}
+        )
+    figure.update_layout(
+        yaxis={"scaleanchor": "x", "constrain": "domain"},
+        xaxis_constrain="domain",
+        margin={"l": 60, "r": 10, "t": 10, "b": 50},
+        legend={"orientation": "h", "y": 1, "yanchor": "bottom"},
+        height=480,
+    )
+    moved: dict[tuple[str, ...], list] = {(label,): traces for label, traces in positions.items()}
+    return _with_sliders(figure, moved, (name,), (start,), n_still=len(still))
+
+
 def _range(values: np.ndarray, log: bool) -> list[float]:
     """One range of an axis for all positions of the sliders; its exponents, if the axis is logarithmic."""
     values = np.log10(values[values > 0]) if log else values
@@ -118,10 +146,20 @@ def _range(values: np.ndarray, log: bool) -> list[float]:
 
 
 def _with_sliders(
-    figure: go.Figure, positions: dict[tuple[str, ...], list], names: tuple[str, ...], start: tuple[str, ...]
+    figure: go.Figure,
+    positions: dict[tuple[str, ...], list],
+    names: tuple[str, ...],
+    start: tuple[str, ...],
+    n_still: int = 0,
 ) -> go.Figure:
-    """Add one plotly slider over all positions, and what `play.js` needs to put one for each name instead."""
-    figure.frames = [go.Frame(data=traces, name=", ".join(key)) for key, traces in positions.items()]
+    """Add one plotly slider over all positions, and what `play.js` needs to put one for each name instead.
+
+    The first n_still traces of the figure stay; the others are those that move.
+    """
+    figure.frames = [
+        go.Frame(data=traces, name=", ".join(key), traces=[n_still + i for i in range(len(traces))])
+        for key, traces in positions.items()
+    ]
     at_once = {"mode": "immediate", "frame": {"duration": 0}, "transition": {"duration": 0}}
     steps = [
         {"label": frame.name, "method": "animate", "args": [[frame.name], at_once]} for frame in figure.frames

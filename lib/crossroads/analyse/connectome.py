@@ -196,7 +196,7 @@ def random_seeds(
     which = np.arange(n) % len(fields.mask)
     seeds = np.empty((n, fields.v.shape[1]))
     for i, mask in enumerate(fields.mask):
-        voxels = np.argwhere(binary_erosion(mask, iterations=depth))
+        voxels = np.argwhere(binary_erosion(mask, iterations=depth) if depth else mask)
         if not len(voxels):
             raise ValueError(
                 f"{fields.name}: no voxel of field {i} is {depth} layers deep; take a smaller depth"
@@ -219,15 +219,23 @@ def follow(
     field : (n_curves,), to which each seed belongs. reach : length of a curve each way [voxels].
     """
     n_steps = round(reach / STEP)
+    directions = directions_at(fields, seeds, field)
     curves = np.full((2, len(seeds), n_steps + 1, seeds.shape[1]), np.nan)
     references = curves.copy()
     for i, (v, mask) in enumerate(zip(fields.v, fields.mask, strict=True)):
         own = field == i
         if own.any():
-            directions = seed_directions(v, mask, seeds[own])
-            curves[:, own] = shoot(g, mask, seeds[own], directions, mode, v, STEP, n_steps)
+            curves[:, own] = shoot(g, mask, seeds[own], directions[own], mode, v, STEP, n_steps)
             references[:, own] = streamlines(v, mask, seeds[own], STEP, n_steps)
     return Tracks(curves, references, field, deviation(curves, references, fields.spacing_mm))
+
+
+def directions_at(fields: FibreFields, seeds: np.ndarray, field: np.ndarray) -> np.ndarray:
+    """Unit directions (n_curves, n) of each seed's own field."""
+    directions = np.empty_like(seeds)
+    for i, (v, mask) in enumerate(zip(fields.v, fields.mask, strict=True)):
+        directions[field == i] = seed_directions(v, mask, seeds[field == i])
+    return directions
 
 
 def deviation_table(scene: str, tracks: Mapping[str, Tracks]) -> pd.DataFrame:

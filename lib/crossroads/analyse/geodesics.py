@@ -163,6 +163,34 @@ def deviation(curves: np.ndarray, references: np.ndarray, spacing_mm: float = 1.
     return Deviation(matched, nearest, coverage, spacing_mm)
 
 
+def spread(
+    g: np.ndarray,
+    mask: np.ndarray,
+    seeds: np.ndarray,
+    directions: np.ndarray,
+    step: float = 0.1,
+    n_steps: int = 1000,
+    offset: float = 0.01,
+) -> np.ndarray:
+    """Growth of the distance between geodesics and neighbours that start beside them, in parallel.
+
+    In 2-D, on one side. A geodesic whose neighbours run away from it is unstable: a small mistake does not
+    stay small (Jacobi fields; Sengers, Florack and Fuster 2021).
+
+    offset : distance of the neighbour at the start [voxels].
+
+    Returns
+    -------
+    (n_curves, n_steps + 1), distance at the same arc length over the offset, NaN after either has ended.
+    """
+    across = np.stack([-directions[:, 1], directions[:, 0]], axis=1)
+    pair = [
+        shoot(g, mask, starts, directions, step=step, n_steps=n_steps)[0]
+        for starts in (seeds, seeds + offset * across)
+    ]
+    return np.linalg.norm(pair[1] - pair[0], axis=-1) / offset
+
+
 def metric_distance(g: np.ndarray, other: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """How far two metrics differ beyond a global scale, (*grid), NaN outside the mask.
 

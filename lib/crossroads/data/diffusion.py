@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import nibabel as nib
 import numpy as np
 from dipy.core.gradients import GradientTable, gradient_table
 from dipy.core.sphere import HemiSphere, disperse_charges
 from dipy.data import get_fnames
+from dipy.io.gradients import read_bvals_bvecs
+from dipy.io.image import load_nifti
 from dipy.reconst.dti import TensorModel, fractional_anisotropy
 
 from crossroads.data.fibre_fields import EIGENVALUES, FibreFields
 
 BACKGROUND = 0.7e-3  # isotropic diffusivity where there are no fibres [mm^2/s]
 LEAST_FA = 0.2  # of a voxel of dipy's volumes that counts as white matter
+# Measured volumes in dipy's wheel. A third, small_25, is two slices thick: no voxel has all its neighbours.
+VOLUMES = ("small_64D", "small_101D")
+LEAST_DIFFUSIVITY = 1e-6  # [mm^2/s]; where a fit would go below zero, dipy returns about 1e-9
 N_SPREAD = 500  # steps in which gradient directions push each other apart
 
 
@@ -61,7 +65,7 @@ def scan(
     """
     if not (snr > 0 and n_directions >= 6 and b > 0):
         raise ValueError(f"scan: snr={snr}, n_directions={n_directions}, b={b}; expected > 0, >= 6, > 0")
-    n, mask = fields.v.shape[1], fields.mask.any(0)
+    n, mask = fields.v.shape[1], np.asarray(fields.mask.any(0))
     table = _gradients(n_directions, b, rng)
     if fields.tensor is not None:
         compartments, shares = fields.tensor[mask][None], np.ones((1, mask.sum()))
@@ -93,28 +97,26 @@ def principal_field(tensor: np.ndarray, mask: np.ndarray) -> np.ndarray:
 def small_volume(name: str) -> FibreFields:
     """One of the small measured volumes that dipy ships: tensors by dipy, where its anisotropy is above 0.2.
 
-    name : small_64D (10, 10, 10), small_101D (6, 10, 10) or small_25 (10, 8, 2); 64, 101 and 25 directions.
+    name : small_64D (10, 10, 10 voxels of 2 mm) or small_101D (6, 10, 10 of 2.5 mm).
 
     Raises
     ------
     ValueError : another name, or gradients that do not belong to the images.
     """
-    if name not in ("small_64D", "small_101D", "small_25"):
-        raise ValueError(f"{name!r} is no volume of dipy's; there are small_64D, small_101D and small_25")
+    if name not in VOLUMES:
+        raise ValueError(f"{name!r} is no volume of dipy's that serves here; there are {', '.join(VOLUMES)}")
     image_file, bval_file, bvec_file = get_fnames(name=name)
-    image = nib.load(image_file)
-    data = image.get_fdata()
-    bvals, bvecs = np.loadtxt(bval_file), np.loadtxt(bvec_file)
-    bvecs = bvecs if bvecs.shape[-1] == 3 else bvecs.T
-    if not (len(bvals) == len(bvecs) == data.shape[-1]):
+    data, _, sides_mm = load_nifti(image_file, return_voxsize=True)
+    bvals, bvecs = read_bvals_bvecs(bval_file, bvec_file)
+    if len(bvals) != data.shape[-1]:
         raise ValueError(
-            f"{image_file}: {data.shape[-1]} images, {len(bvals)} b-values, {len(bvecs)} directions"
+            f"{image_file}: {data.shape[-1]} images, but {len(bvals)} b-values in {bval_file}; expected as "
+            "many: install dipy anew"
         )
     fit = TensorModel(gradient_table(bvals, bvecs=np.nan_to_num(bvecs))).fit(data)
     mask = np.nan_to_num(fractional_anisotropy(fit.evals)) > LEAST_FA
-    spacing = float(np.linalg.norm(image.affine[:3, 0]))
     blank = np.zeros((1, 3, *mask.shape))
-    return _seen(FibreFields(name, blank, mask[None], spacing), fit.quadratic_form, mask)
+    return _seen(FibreFields(name, blank, mask[None], float(sides_mm[0])), fit.quadratic_form, mask)
 
 
 def _gradients(n_directions: int, b: float, rng: np.random.Generator) -> GradientTable:
@@ -129,9 +131,14 @@ def _gradients(n_directions: int, b: float, rng: np.random.Generator) -> Gradien
 def _seen(fields: FibreFields, tensor: np.ndarray, mask: np.ndarray) -> FibreFields:
     """The fields with the principal directions of tensors, where these are positive definite."""
     kept = mask.copy()
-    kept[mask] = np.linalg.eigvalsh(tensor[mask])[:, 0] > 0
+    kept[mask] = np.linalg.eigvalsh(tensor[mask])[:, 0] > LEAST_DIFFUSIVITY
     n_seeds = 0 if fields.seeds is None else len(fields.seeds)
     return replace(
-        fields, v=principal_field(tensor, kept), mask=kept[None], tensor=tensor, truth=None,
+        fields,
+        v=principal_field(tensor, kept),
+        mask=kept[None],
+        tensor=tensor,
         seed_field=np.zeros(n_seeds, int) if n_seeds else None,
-    )  # fmt: skip
+        truth=None,
+        scaled_tensor=None,
+    )

@@ -12,7 +12,7 @@ import numpy as np
 
 from crossroads.data import fibre_fields as fields
 from crossroads.data.connectome_recordings import hcp_slice, hcp_volume
-from crossroads.data.diffusion import scan, small_volume, tensor_layer
+from crossroads.data.diffusion import VOLUMES, scan, small_volume, tensor_layer
 from crossroads.data.fibre_fields import FibreFields
 
 SYNTHETIC: dict[str, Callable[[], FibreFields]] = {
@@ -25,7 +25,7 @@ SYNTHETIC: dict[str, Callable[[], FibreFields]] = {
     "helix crossing": fields.helix_crossing,
     **{f"{n} families": partial(fields.three_way_crossing, n) for n in range(2, 7)},
 }
-SHIPPED = ("small_64D", "small_101D", "small_25")  # measured volumes that come with dipy
+SHIPPED = tuple(VOLUMES)  # measured volumes that come with dipy
 RECORDED: dict[str, Callable[[Path], FibreFields]] = {
     "hcp-103818": partial(hcp_slice, subject="103818"),
     "hcp-100610": partial(hcp_slice, subject="100610"),

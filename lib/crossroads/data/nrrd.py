@@ -1,5 +1,6 @@
 """Arrays out of NRRD files with a text header and raw values beside it, checked against each other."""
 
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -36,12 +37,18 @@ def read_nrrd(header: Path, source: str) -> np.ndarray:
             f"{header}: {fields['type']}, {fields['endian']}, {fields['encoding']}; expected one of "
             f"{', '.join(TYPES)}, little, raw"
         )
-    values = header.with_name(fields["data file"])
+    sizes = fields["sizes"].split()
+    if not sizes or not all(size.isascii() and size.isdigit() for size in sizes):
+        raise ValueError(
+            f"{header}: sizes {fields['sizes']!r}; expected whole numbers, the fastest axis first; "
+            f"from {source}"
+        )
+    values = header.parent / fields["data file"]
     if not values.is_file():
         raise FileNotFoundError(f"{values}: no such file, but {header.name} names it; get it from {source}")
-    shape = tuple(int(size) for size in reversed(fields["sizes"].split()))
+    shape = tuple(int(size) for size in reversed(sizes))
     kind = np.dtype(TYPES[fields["type"]])
-    expected, found = int(np.prod(shape)) * kind.itemsize, values.stat().st_size
+    expected, found = prod(shape) * kind.itemsize, values.stat().st_size
     if found != expected:
         raise ValueError(
             f"{values}: {found} bytes, but {header.name} says {shape} of {fields['type']}, {expected} bytes: "

@@ -55,7 +55,8 @@ class DenseEncoderDecoder(nn.Sequential):
             "stem": _conv(n_dims, n_in, n_initial, 7, stride=2),
             "block_1": _DenseBlock(n_dims, n_initial, blocks[0], growth, recompute),
             "down": nn.Sequential(
-                _bn_relu_conv(n_dims, n_1, n_1 // 2, 1), _bn_relu_conv(n_dims, n_1 // 2, n_1 // 2, 3, stride=2)
+                _bn_relu_conv(n_dims, n_1, n_1 // 2, 1),
+                _bn_relu_conv(n_dims, n_1 // 2, n_1 // 2, 3, stride=2),
             ),
             "block_2": _DenseBlock(n_dims, n_1 // 2, blocks[1], growth, recompute),
             "up": nn.Sequential(
@@ -76,7 +77,9 @@ class DenseEncoderDecoder(nn.Sequential):
         """(1, n_in, *grid) to (1, n_out, *grid); ValueError for a side that is not a multiple of 4."""
         grid = tuple(x.shape[2:])
         if any(side % FACTOR for side in grid):
-            raise ValueError(f"grid {grid}: every side must be a multiple of {FACTOR}; pad or crop the fields")
+            raise ValueError(
+                f"grid {grid}: every side must be a multiple of {FACTOR}; pad or crop the fields"
+            )
         return super().forward(x)
 
 

@@ -64,7 +64,9 @@ class SplineMetric(nn.Module):
     def forward(self) -> torch.Tensor:
         u = self.c
         for axis in range(self.n):
-            u = torch.tensordot(u, self.get_buffer(f"basis_{axis}"), dims=([1], [1]))  # the new axis comes last
+            u = torch.tensordot(
+                u, self.get_buffer(f"basis_{axis}"), dims=([1], [1])
+            )  # the new axis comes last
         return metric_of(u, self.n, self.kind)
 
 
@@ -76,7 +78,9 @@ def spline_basis(n_points: int, n_knots: int) -> np.ndarray:
     ValueError : fewer than four knots, or more knots than points.
     """
     if not DEGREE < n_knots <= n_points:
-        raise ValueError(f"{n_knots} knots along a side of {n_points}: 4 or more are needed, and no more than voxels")
+        raise ValueError(
+            f"{n_knots} knots along a side of {n_points}: 4 or more are needed, and no more than voxels"
+        )
     inner = np.linspace(0, n_points - 1, n_knots - DEGREE + 1)
     knots = np.concatenate([[0] * DEGREE, inner, [n_points - 1] * DEGREE])
     return BSpline.design_matrix(np.arange(n_points, dtype=float), knots, DEGREE).toarray()
@@ -120,7 +124,9 @@ def fit_metric(
         loss = residual_loss(g, problem, project)
         losses[i] = loss.item()
         if not np.isfinite(losses[i]):
-            raise FloatingPointError(f"the loss is {losses[i]} at iteration {i}; take a lower rate than {learning_rate}")
+            raise FloatingPointError(
+                f"the loss is {losses[i]} at iteration {i}; take a lower rate than {learning_rate}"
+            )
         if left_out is not None:
             left_out_losses[i] = residual_loss(g.detach(), left_out, project).item()
         target = torch.log(loss + TINY) if optimiser == "adam" else OFFICIAL_SCALE**4 * loss

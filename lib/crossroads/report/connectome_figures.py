@@ -1,13 +1,15 @@
 """The paper's figures of the connectome chapter in two dimensions, and the scenes behind them.
 
-Functions return the figure and the numbers drawn, one row a mark; curves are thinned to one point a voxel.
-Lengths are in voxels.
+Functions return the figure and the numbers drawn, one row a mark; the first column names the panel or the
+series. Numbers of curves are thinned to one point a voxel. Lengths are in voxels, curves as in
+`analyse.geodesics`: (2, n_curves, n_steps + 1, 2).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from itertools import cycle, pairwise
+from typing import Any, Literal
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -17,10 +19,12 @@ from matplotlib.collections import EllipseCollection
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from scipy.ndimage import binary_erosion
 
 from crossroads.analyse.geodesics import shoot
-from crossroads.data.fibre_fields import EIGENVALUES, FibreFields, cone_geodesic
+from crossroads.data.fibre_fields import FibreFields, cone_geodesic
 from crossroads.report import figures
+from crossroads.report.schematics import ARROW, BOX
 
 Drawn = tuple[Figure, pd.DataFrame]
 LOOKS: dict[str, Any] = {
@@ -37,7 +41,8 @@ LOOKS: dict[str, Any] = {
     "learned, shuffled": {"color": "#4D4D4D", "marker": "*"},
     "sigma in": {"color": "#56B4E9", "marker": "p"},
 }
-LINES = {"inverse": "-.", "adjugate": ":", "conformal": "--", "learned": "-"}
+LINES = {"inverse": "-.", "adjugate": ":", "conformal": "--", "learned": "-", "flat": (0, (3, 1, 1, 1, 1, 1))}
+STYLES: tuple[Any, ...] = ("-", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 FIELD_COLOURS = ("#0173B2", "#DE8F05", "#029E73", "#CC78BC", "#CA9161", "#949494")
 REFERENCE: dict[str, Any] = {"color": "black", "lw": 1.0}
 STAR: dict[str, Any] = {"marker": "*", "ms": 9, "mfc": "white", "mec": "black", "ls": ""}
@@ -50,179 +55,182 @@ PAPER_BOXES = {
 }
 # Iteration and log10 loss that a third party read off a training curve, presumably the paper's.
 PAPER_LOSS = ((1, 10.68), (60, 9.0), (125, 8.0), (300, 7.0), (450, 6.5), (650, 5.5), (1000, 5.2))
+MEDIAN: dict[str, Any] = {"color": "#DE8F05", "lw": 2}  # the paper's colours
+MEAN: dict[str, Any] = {"marker": "^", "mfc": "#029E73", "mec": "#029E73", "ms": 5}
 NEAR = 30  # voxels from the seed to the end of what is shown from near
+DECADES = 4  # of residuals that the colours tell apart
+LABELS = {"inverse": "inverse tensor", "exact": "exact conformal"}
+CHAIN = ("directions v", "network", "parameters u", "metric g", "residual ε", "loss")
 QUIVER: dict[str, Any] = {
     "pivot": "mid", "headaxislength": 0, "headlength": 0, "headwidth": 1, "angles": "xy", "scale_units": "xy",
 }  # fmt: skip
 
 
 def draw_scenes(scenes: Mapping[str, FibreFields]) -> Drawn:
-    """Draw the directions of six 2-D scenes, one colour a bundle, with their seeds."""
-    fig, axes = plt.subplots(2, 3, figsize=(figures.WIDTH, 4.4))
+    """Draw the directions of six 2-D scenes on their whole grids, one colour a bundle, with their seeds."""
+    fig, axes = plt.subplots(2, 3, figsize=(figures.WIDTH, 4.6))
     figures.letter(axes.flat)
     numbers = {}
     for ax, (name, fields) in zip(axes.flat, scenes.items(), strict=True):
-        every = max(1, round(max(fields.mask.shape[1:]) / 30))
+        grid = fields.mask.shape[1:]
+        every = max(1, round(max(grid) / 30))
         for i, (v, mask) in enumerate(zip(fields.v, fields.mask, strict=True)):
             numbers[f"{name}, bundle {i + 1}"] = directions(ax, v, mask, every, FIELD_COLOURS[i])
         assert fields.seeds is not None
         ax.plot(*fields.seeds.T, **STAR)
         numbers[f"{name}, seeds"] = pd.DataFrame(fields.seeds, columns=["x", "y"])
         ax.set_title(name, fontsize=9)
-        _map(ax)
+        _map(ax, np.zeros(2), np.array(grid) - 1)
     return fig, figures.stack(numbers, "panel")
 
 
 def draw_closed_forms(annulus: FibreFields, inverse: np.ndarray, exact: np.ndarray) -> Drawn:
-    """Draw geodesics round the bend beside their formulas: a cone under `inverse`, circles under `exact`."""
+    """Draw geodesics round the bend beside their formulas: a cone under `inverse`, circles under `exact`.
+
+    annulus : with the same eigenvalues at every voxel, and seeds at the top of the bend. inverse, exact :
+        metrics (2, 2, *grid), shot here.
+    """
     fig, (left, right) = plt.subplots(1, 2, figsize=(figures.WIDTH, 3), width_ratios=[1.5, 1])
     figures.letter((left, right))
     assert annulus.seeds is not None
-    middle = np.array([annulus.seeds[0, 0], annulus.seeds[0, 1] - (25 + 0.2 * 50)])
-    mask, numbers = annulus.mask[0], {}
-    numbers["A, directions"] = directions(left, annulus.v[0], mask, 5, "0.75").assign(panel="A")
+    assert annulus.tensor is not None
+    mask, v = annulus.mask[0], annulus.v[0]
+    middle = _centre(v, mask)
+    across_value, along_value = np.linalg.eigvalsh(annulus.tensor[mask][0])
+    numbers = {"directions": directions(left, v, mask, 5, "0.75").assign(panel="A")}
     along = np.tile([1.0, 0.0], (len(annulus.seeds), 1))
-    for name, g in (("inverse", inverse), ("exact", exact)):
+    for name, g, look in (("inverse", inverse, "inverse"), ("exact", exact, "conformal")):
+        color = LOOKS[look]["color"]
         curves = shoot(g, mask, annulus.seeds, along, step=0.1, n_steps=1500)
         for k, seed in enumerate(annulus.seeds):
-            start = np.linalg.norm(seed - middle)
-            path = np.concatenate([curves[1, k][::-1], curves[0, k][1:]])
-            path = path[np.isfinite(path[:, 0])]
+            start = float(np.linalg.norm(seed - middle))
+            path = joined(curves, k)
             angle = np.arctan2(*(path - middle).T)
-            formula = (
-                cone_geodesic(angle, start, EIGENVALUES) if name == "inverse" else np.full(len(path), start)
+            cone = cone_geodesic(angle, start, (along_value, across_value))
+            radius = cone if name == "inverse" else np.full(len(path), start)
+            expected = middle + radius[:, None] * np.stack([np.sin(angle), np.cos(angle)], axis=1)
+            off = np.abs(np.linalg.norm(path - middle, axis=1) - radius)
+            left.plot(*path.T, color=color, lw=2.2, label="" if k else LABELS[name])
+            left.plot(*expected.T, "k--", lw=0.8, label="" if k or name == "exact" else "formula")
+            right.plot(np.degrees(angle), off, color=color, ls=STYLES[k], lw=1.2)
+            if name == "inverse":
+                left.plot([], [], color="0.3", ls=STYLES[k], lw=1.2, label=f"B: from radius {start:g}")
+            table = pd.DataFrame(
+                {"x": np.degrees(angle), "value": off, "x_map": path[:, 0], "y_map": path[:, 1]}
             )
-            off = np.abs(np.linalg.norm(path - middle, axis=1) - formula)
-            look = LOOKS["inverse" if name == "inverse" else "conformal"]
-            label = f"{'inverse tensor' if name == 'inverse' else 'exact conformal'}" if k == 0 else None
-            left.plot(*path.T, color=look["color"], lw=2.2, label=label)
-            expected = middle + formula[:, None] * np.stack([np.sin(angle), np.cos(angle)], axis=1)
-            left.plot(
-                *expected.T,
-                color="black",
-                ls="--",
-                lw=0.8,
-                label="formula" if len(numbers) == 1 else None,
-            )
-            style = ("-", "--", ":")[k]
-            right.plot(np.degrees(angle), off, style, color=look["color"], lw=1.2, label=label)
-            thin = slice(None, None, 20)
-            numbers[f"{name} {k}"] = pd.DataFrame(
-                {
-                    "panel": "B",
-                    "x": np.degrees(angle)[thin],
-                    "value": off[thin],
-                    "u": path[thin, 0],
-                    "w": path[thin, 1],
-                }
-            )
+            numbers[f"{name} {k}"] = table[::10].assign(panel="B")
     left.plot(*annulus.seeds.T, **STAR)
-    _map(left)
-    right.set(
-        xlabel="angle turned (°)", ylabel="distance from the formula (voxels)", xlim=(-90, 90), ylim=(0, None)
-    )
+    _map(left, np.zeros(2), np.array(mask.shape) - 1)
+    right.set(xlabel="angle turned (°)", ylabel="off the formula (voxels)", xlim=(-90, 90), ylim=(0, None))
     right.set_xticks([-90, -45, 0, 45, 90])
     fig.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return fig, figures.stack(numbers, "series")
 
 
-def draw_slice(fields: FibreFields, curves: Mapping[str, np.ndarray], example: int) -> Drawn:
+def draw_slice(
+    fields: FibreFields,
+    curves: Mapping[str, np.ndarray],
+    example: int,
+    zoom: tuple[float, float, float, float] | None = None,
+) -> Drawn:
     """Draw a slice and, from one seed, the curves of all metrics; then the same from near.
 
-    curves : by metric, and "integral curve", (2, n_curves, n_steps + 1, 2). example : number of the seed.
+    curves : by metric, and "integral curve". example : number of the seed. zoom : first and last x, first and
+        last y of panel B; by default what holds the integral curve up to 30 voxels from the seed.
     """
-    fig, (left, right) = plt.subplots(1, 2, figsize=(figures.WIDTH, 3.6))
+    mask, seed = fields.mask[0], curves["integral curve"][0, example, 0]
+    first, last = _box(mask)
+    if zoom is None:
+        reference = joined(curves["integral curve"], example)
+        near = reference[np.linalg.norm(reference - seed, axis=1) < NEAR]
+        low, high = np.maximum(near.min(0) - 8, first), np.minimum(near.max(0) + 8, last)
+    else:
+        low, high = np.array(zoom[::2], float), np.array(zoom[1::2], float)
+    steepest = max((side[1] / side[0]) for side in (last - first, high - low))
+    fig, (left, right) = plt.subplots(1, 2, figsize=(figures.WIDTH, min(1.1 + 2.9 * steepest, 4.6)))
     figures.letter((left, right))
-    mask = fields.mask[0]
-    reference = joined(curves["integral curve"], example)
-    seed = curves["integral curve"][0, example, 0]
-    near = reference[np.linalg.norm(reference - seed, axis=1) < NEAR]
-    low, high = near.min(0) - 8, near.max(0) + 8
-    numbers = {"directions": directions(left, fields.v[0], mask, 3 if mask.size > 15000 else 2, "0.7", 3)}
-    directions(right, fields.v[0], mask, 1, "0.75")
-    for name, of_metric in curves.items():
-        path = joined(of_metric, example)
+    numbers = {"directions": directions(left, fields.v[0], mask, 2 if mask.size > 15000 else 1, "0.7")}
+    directions(right, fields.v[0], mask, 1 + (high - low).max().astype(int) // 50, "0.75")
+    drawn_last = sorted(
+        curves,
+        key=lambda name: (
+            ["learned", "integral curve"].index(name) if name in ("learned", "integral curve") else -1
+        ),
+    )
+    for name in drawn_last:
+        path = joined(curves[name], example)
         look = REFERENCE if name == "integral curve" else {"color": LOOKS[name]["color"], "lw": 2}
         for ax in (left, right):
             ax.plot(*path.T, ls=LINES.get(name, "-"), **look, label=name)
         numbers[name] = pd.DataFrame(path[::10], columns=["x", "y"])
     for ax in (left, right):
         ax.plot(*seed, **STAR)
-        _map(ax)
-    left.add_patch(Rectangle(low, *(high - low), fill=False, ec="black", lw=0.8))
-    where = np.argwhere(mask)
-    left.set(
-        xlim=(where[:, 0].min() - 2, where[:, 0].max() + 2),
-        ylim=(where[:, 1].min() - 2, where[:, 1].max() + 2),
-    )
-    right.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
-    fig.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=5)
+    left.add_patch(Rectangle(low, *(high - low), fill=False, ec="black", lw=0.8, clip_on=False))
+    _map(left, first, last)
+    _map(right, low, high)
+    fig.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=len(curves))
     return fig, figures.stack(numbers, "series")
 
 
-def draw_deviations(table: pd.DataFrame) -> Drawn:
-    """Draw deviation (beside the paper's boxes) and coverage of a deviation table by metric, as boxes."""
-    fig, (left, right) = plt.subplots(1, 2, figsize=(figures.WIDTH, 3), width_ratios=[1.5, 1])
-    figures.letter((left, right))
-    metrics = [name for name in PAPER_BOXES if name in set(table.metric)]
+def draw_deviations(
+    table: pd.DataFrame,
+    distance: Literal["matched", "nearest"] = "matched",
+    paper: Mapping[str, Mapping[str, float]] = PAPER_BOXES,
+) -> Drawn:
+    """Draw the deviation of curves by metric, beside the paper's boxes, and their coverage.
+
+    table : columns metric, coverage and the `distance`, one row a curve and way. paper : empty for none.
+    """
+    fig, axes = plt.subplots(1, 2, figsize=(figures.WIDTH, 3.1), width_ratios=[1.4, 1])
+    figures.letter(axes)
+    metrics = list(dict.fromkeys(table.metric))
     numbers = []
-    for ax, kind in ((left, "matched"), (right, "coverage")):
+    for ax, kind in zip(axes, (distance, "coverage"), strict=True):
         values = [table.loc[table.metric == name, kind].dropna().to_numpy() for name in metrics]
         drawn = ax.boxplot(
             values, positions=np.arange(len(metrics)), widths=0.35, showfliers=False, showmeans=True,
-            patch_artist=True, medianprops={"color": "#DE8F05", "lw": 2},
-            meanprops={"marker": "^", "mfc": "#029E73", "mec": "#029E73", "ms": 5},
+            patch_artist=True, boxprops={"fc": "white", "ec": "black"}, medianprops=MEDIAN, meanprops=MEAN,
         )  # fmt: skip
-        for box in drawn["boxes"]:
-            box.set(facecolor="white", edgecolor="black")
-        for name, items in zip(metrics, values, strict=True):
-            q1, median, q3 = np.quantile(items, [0.25, 0.5, 0.75])
-            numbers.append((kind, name, "ours", q1, median, q3, items.mean()))
+        for i, (name, items) in enumerate(zip(metrics, values, strict=True)):
+            low, high = (drawn["caps"][2 * i + end].get_ydata()[0] for end in (0, 1))
+            quartiles = np.quantile(items, [0.25, 0.5, 0.75])
+            numbers.append((kind, name, "ours", low, *quartiles, high, items.mean(), len(items)))
         ax.set_xticks(np.arange(len(metrics)), metrics)
-    for x, name in enumerate(metrics):
-        box = PAPER_BOXES[name]
-        at = x + 0.32
-        left.plot([at, at], [box["low"], box["high"]], color="0.45", lw=0.8)
-        left.plot([at, at], [box["q1"], box["q3"]], color="0.45", lw=3, solid_capstyle="butt")
-        left.plot(
-            at,
-            box["median"],
-            "D",
-            mfc="white",
-            mec="black",
-            ms=6,
-            label="paper's median, digitised" if x == 0 else None,
-        )
-        left.plot(
-            at,
-            box["mean"],
-            "^",
-            mfc="white",
-            mec="black",
-            ms=6,
-            label="paper's mean, digitised" if x == 0 else None,
-        )
-        numbers.append(("matched", name, "paper", box["q1"], box["median"], box["q3"], box["mean"]))
-    left.set(ylabel="distance (voxels; paper: no unit)", ylim=(0, None))
-    right.set(ylabel="coverage", ylim=(0, 1.03))
-    figures.legend(left, 1)
-    columns = ["panel", "metric", "whose", "q1", "median", "q3", "mean"]
+        ax.tick_params(axis="x", rotation=25)
+    marks: dict[str, Any] = {"mfc": "white", "mec": "black", "ms": 5, "ls": ""}
+    for i, name in enumerate(name for name in metrics if name in paper):
+        box, x = paper[name], metrics.index(name) + 0.32
+        axes[0].plot([x, x], [box["low"], box["high"]], color="0.45", lw=0.8)
+        for part, marker in (("q1", "_"), ("q3", "_"), ("low", "_"), ("high", "_")):
+            axes[0].plot(x, box[part], marker, color="0.45", ms=9 if part[0] == "q" else 5, mew=1.5)
+        for part, marker in (("median", "D"), ("mean", "^")):
+            axes[0].plot(x, box[part], marker, **marks, label="" if i else f"paper's {part}, digitised")
+        parts = ("low", "q1", "median", "q3", "high", "mean")
+        numbers.append((distance, name, "paper", *(box[part] for part in parts), np.nan))
+    axes[0].set(ylabel="distance (voxels; paper: no unit)" if paper else "distance (voxels)", ylim=(0, None))
+    axes[1].set(ylabel="coverage", ylim=(0, 1.03))
+    if paper:
+        figures.legend(axes[0], 1)
+    columns = ["panel", "metric", "whose", "low", "q1", "median", "q3", "high", "mean", "n"]
     return fig, pd.DataFrame(numbers, columns=columns)
 
 
 def draw_braid(fields: FibreFields, g: np.ndarray, curves: np.ndarray, references: np.ndarray) -> Drawn:
-    """Draw the unit balls of a metric inside the masks, and geodesics over the integral curves."""
-    fig, ax = plt.subplots(figsize=(0.75 * figures.WIDTH, 5))
+    """Draw the unit balls of a metric inside the masks, and geodesics over the integral curves.
+
+    g, curves : of the metric. The balls are drawn to one scale, every fourth voxel.
+    """
+    fig, ax = plt.subplots(figsize=(figures.WIDTH, 4.9))
     every, mask = 4, fields.mask.any(0)
     voxels = np.argwhere(mask)
     voxels = voxels[(voxels % every == 0).all(1)]
     values, vectors = np.linalg.eigh(np.moveaxis(g, (0, 1), (-2, -1))[tuple(voxels.T)])
     axes = 1 / np.sqrt(values)
-    axes *= 0.9 * every / np.median(axes) / 1.6
+    axes *= 0.75 * every / np.median(axes)
     angle = np.degrees(np.arctan2(vectors[:, 1, 0], vectors[:, 0, 0]))
     balls = EllipseCollection(
         axes[:, 0], axes[:, 1], angle, units="xy", offsets=voxels, offset_transform=ax.transData,
-        facecolor="none", edgecolor="0.6", lw=0.7,
+        facecolor="0.92", edgecolor="0.5", lw=0.8,
     )  # fmt: skip
     ax.add_collection(balls)
     numbers = {
@@ -232,31 +240,39 @@ def draw_braid(fields: FibreFields, g: np.ndarray, curves: np.ndarray, reference
     }
     for k in range(curves.shape[1]):
         path, reference = joined(curves, k), joined(references, k)
-        first = k == 0
-        ax.plot(
-            *path.T, color=FIELD_COLOURS[k], lw=3, ls=("-", "--")[k % 2], label=f"geodesic, strand {k + 1}"
-        )
-        ax.plot(*reference.T, **REFERENCE, label="integral curve" if first else None)
-        ax.plot(*curves[0, k, 0], **STAR)
+        style, label = (0, (3 - k % 3, 1)), f"geodesic, strand {k + 1}"
+        ax.plot(*path.T, color=FIELD_COLOURS[k], lw=3.5, ls=style, label=label)
         numbers |= {f"geodesic {k}": pd.DataFrame(path[::10], columns=["x", "y"]),
                     f"integral curve {k}": pd.DataFrame(reference[::10], columns=["x", "y"])}  # fmt: skip
-    _map(ax)
-    ax.set(xlim=(0, mask.shape[0] - 1), ylim=(voxels[:, 1].min() - 4, voxels[:, 1].max() + 4))
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
+    for k in range(curves.shape[1]):
+        ax.plot(*joined(references, k).T, **REFERENCE, label="" if k else "integral curve")
+        ax.plot(*curves[0, k, 0], **STAR)
+    low, high = _box(mask)
+    _map(ax, np.maximum(low, 0), high)
+    fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return fig, figures.stack(numbers, "series")
 
 
-def draw_losses(losses: Mapping[str, np.ndarray], flat_level: float) -> Drawn:
-    """Draw log10 losses in the paper's units against the iteration, beside a third party's points."""
+def draw_losses(
+    losses: Mapping[str, np.ndarray],
+    flat_level: float,
+    points: Sequence[tuple[float, float]] = PAPER_LOSS,
+) -> Drawn:
+    """Draw log10 losses in the paper's units against the iteration, beside a third party's points.
+
+    losses : by solver (n_iterations,), as of `covariant_residual.official_log10`; flat_level : of the flat
+        metric. points : iteration and log10 loss.
+    """
     fig, ax = plt.subplots(figsize=(figures.WIDTH, 3))
     numbers = {}
-    for (name, loss), style in zip(losses.items(), ("-", "--", "-.", ":"), strict=False):
+    for (name, loss), line in zip(losses.items(), cycle(STYLES), strict=False):
         iteration = np.arange(1, len(loss) + 1)
         shown = np.unique(np.geomspace(1, len(loss), 60).round().astype(int)) - 1
-        ax.plot(iteration, loss, style, color=LOOKS[name]["color"], label=name)
+        ax.plot(iteration, loss, ls=line, color=LOOKS[name]["color"], label=name)
         numbers[name] = pd.DataFrame({"x": iteration[shown], "value": np.asarray(loss)[shown]})
-    ax.axhline(flat_level, color="0.5", ls=(0, (1, 3)), lw=1.5, label="flat metric")
-    x, y = np.array(PAPER_LOSS).T
+    ax.axhline(flat_level, color="0.5", ls=(0, (8, 4)), lw=1, label="flat metric")
+    numbers["flat metric"] = pd.DataFrame({"x": [np.nan], "value": [flat_level]})
+    x, y = np.array(points).T
     ax.plot(x, y, "D", mfc="none", mec="black", label="paper's, by a third party")
     numbers["paper, by a third party"] = pd.DataFrame({"x": x, "value": y})
     ax.set(xscale="log", xlabel="iteration", ylabel="log₁₀ loss (paper's units)")
@@ -265,52 +281,86 @@ def draw_losses(losses: Mapping[str, np.ndarray], flat_level: float) -> Drawn:
 
 
 def draw_residual(fields: FibreFields, eps_flat: np.ndarray, eps_learned: np.ndarray) -> Drawn:
-    """Draw the residuals (1, 2, *grid) of two metrics as arrows, and their length as colour."""
-    fig, axes = plt.subplots(1, 2, figsize=(figures.WIDTH, 3.4), sharey=True)
+    """Draw the residuals (m, 2, *grid) of two metrics as arrows to one scale, and their length as colour.
+
+    Inside the eroded masks; with several fields, the colour is the longest residual.
+    """
+    interior = np.stack([binary_erosion(mask) for mask in fields.mask])
+    inside = interior.any(0)
+    low, high = _box(inside)
+    tall = (high - low)[1] > (high - low)[0]
+    size = (figures.WIDTH, 3.6 if tall else 1.2 + 5.6 * float(np.divide(*(high - low)[::-1])))
+    rows, columns = (1, 4) if tall else (2, 2)
+    fig, panels = plt.subplots(rows, columns, figsize=size, sharex=True, sharey=True, squeeze=False)
+    axes = panels.ravel()
     figures.letter(axes)
-    length = {name: np.sqrt((e**2).sum(1))[0] for name, e in (("flat", eps_flat), ("learned", eps_learned))}
-    largest = length["flat"].max()
+    pairs = {"flat": eps_flat, "learned": eps_learned}
+    length = {name: np.where(interior, np.hypot(*np.moveaxis(eps, 1, 0)), 0) for name, eps in pairs.items()}
+    every = max(2, round(float((high - low).max()) / 35))
+    largest, reach = length["flat"].max(), np.quantile(length["flat"][interior], 0.95)
+    norm = LogNorm(largest * 10.0**-DECADES, largest)
     numbers = {}
-    where = np.argwhere(length["flat"] > 0)
-    every = 3 if fields.mask[0].size > 15000 else 4
-    for ax, (name, eps) in zip(axes, (("flat", eps_flat), ("learned", eps_learned)), strict=True):
-        image = np.where(length["flat"] > 0, np.maximum(length[name], largest * 1e-4), np.nan)
-        drawn = ax.imshow(image.T, origin="lower", norm=LogNorm(largest * 1e-4, largest), cmap="viridis")
-        x, y = where[(where % every == 0).all(1)].T
-        u, w = eps[0][:, x, y]
-        reach = np.quantile(length[name][x, y], 0.95)
-        ax.quiver(x, y, u, w, color="white", angles="xy", scale_units="xy", scale=reach / every, width=0.005)
-        ax.set_title(f"{name}; arrow of {every} voxels = {reach:.1g}", fontsize=9, loc="right")
-        _map(ax)
-        ax.set(
-            xlim=(where[:, 0].min() - 1, where[:, 0].max() + 1),
-            ylim=(where[:, 1].min() - 1, where[:, 1].max() + 1),
-        )
-        numbers[name] = pd.DataFrame({"x": x, "y": y, "u": u, "w": w})
-    axes[1].set_ylabel("")
-    fig.colorbar(drawn, ax=axes, label="length of the residual (1/voxel)", shrink=0.8)
+    for ax, colours, (name, eps) in zip(axes, axes[2:], pairs.items(), strict=False):
+        ax.imshow(np.where(inside, 0.0, np.nan).T, origin="lower", cmap="Greys", vmin=-0.1, vmax=1)
+        for i, (where, color) in enumerate(zip(interior, FIELD_COLOURS, strict=False)):
+            voxels = np.argwhere(where)
+            x, y = voxels[(voxels % every == 0).all(1)].T
+            u, w = eps[i][:, x, y]
+            arrows = ax.quiver(
+                x, y, u, w, color=color, angles="xy", scale_units="xy", scale=reach / (2 * every)
+            )
+            numbers[f"{name}, field {i + 1}"] = pd.DataFrame({"x": x, "y": y, "u": u, "w": w})
+        shown = np.where(inside, np.maximum(length[name].max(0), norm.vmin), np.nan)
+        drawn = colours.imshow(shown.T, origin="lower", norm=norm, cmap="viridis")
+        numbers[f"length, {name}"] = _length_rows(length[name].max(0), inside)
+        for panel in (ax, colours):
+            panel.set_title(name)
+            _map(panel, low, high)
+    for panel in axes:
+        panel.label_outer()
+    axes[1].quiverkey(arrows, 1, 1.08, reach, f"{reach:.1g} / voxel", labelpos="W", coordinates="axes",
+                      color="black", fontproperties={"size": 8})  # fmt: skip
+    fig.colorbar(drawn, ax=axes[2:], label="length (1/voxel)", extend="min", shrink=0.8)
     return fig, figures.stack(numbers, "panel")
 
 
+def _length_rows(length: np.ndarray, inside: np.ndarray) -> pd.DataFrame:
+    x, y = np.nonzero(inside)
+    return pd.DataFrame({"x": x, "y": y, "value": length[inside]})
+
+
 def draw_architecture(rows: Sequence[tuple[str, tuple[int, ...], int]]) -> Drawn:
-    """Draw the stages of an encoder-decoder, rows of `dense_encoder_decoder.layer_table`, as boxes."""
-    fig, ax = plt.subplots(figsize=(figures.WIDTH, 2.9))
-    widths = [0.25 + 1.2 * shape[0] / max(row[1][0] for row in rows) for _, shape, _ in rows]
-    heights = [shape[1] / max(row[1][1] for row in rows) for _, shape, _ in rows]
+    """Draw the stages of an encoder-decoder as boxes, and what its output is made into.
+
+    rows : of `dense_encoder_decoder.layer_table`. The height of a box is the side of the grid, its width the
+        number of channels.
+    """
+    fig, ax = plt.subplots(figsize=(figures.WIDTH, 3))
+    most, longest = (max(shape[i] for _, shape, _ in rows) for i in (0, 1))
     at, numbers = 0.0, []
-    for (name, shape, n), width, height in zip(rows, widths, heights, strict=True):
-        width_shown = max(width, 0.8)
-        middle = at + width_shown / 2
+    for name, shape, n in rows:
+        width, height = 0.25 + 1.2 * shape[0] / most, shape[1] / longest
+        room = max(width, 0.8)
+        middle = at + room / 2
         face = "#DCEBF5" if name.startswith("block") else "#F6E3C5"
         ax.add_patch(Rectangle((middle - width / 2, -height / 2), width, height, fc=face, ec="black", lw=1))
-        ax.text(middle, 0.62, name.replace("_", " "), ha="center", va="bottom", fontsize=9)
+        ax.text(middle, 0.56, name.replace("_", " "), ha="center", va="bottom", fontsize=9)
         grid = "×".join(str(side) for side in shape[1:])
-        ax.text(middle, -0.62, f"{shape[0]} ch.\n{grid}\n{n / 1e6:.2f} M", ha="center", va="top", fontsize=8)
+        ax.text(middle, -0.56, f"{shape[0]} ch.\n{grid}\n{n / 1e6:.2f} M", ha="center", va="top", fontsize=8)
+        if numbers:
+            ax.annotate(
+                "", (middle - width / 2, 0), (end, 0), arrowprops=ARROW | {"shrinkA": 2, "shrinkB": 2}
+            )
+        end = middle + width / 2
         numbers.append((name, shape[0], grid, n))
-        at += width_shown + 0.35
-        if name != rows[-1][0]:
-            ax.annotate("", (at - 0.05, 0), (at - 0.3, 0), arrowprops={"arrowstyle": "->"})
-    ax.set(xlim=(-0.1, at - 0.25), ylim=(-1.15, 0.8))
+        at += room + 0.35
+    places = np.linspace(0.5, at - 0.85, len(CHAIN))
+    chain = [ax.text(x, -1.35, name, ha="center", va="center", fontsize=8, bbox=BOX)
+             for x, name in zip(places, CHAIN, strict=True)]  # fmt: skip
+    for one, two in pairwise(chain):
+        patches = {"patchA": one.get_bbox_patch(), "patchB": two.get_bbox_patch()}
+        ax.annotate("", two.get_position(), one.get_position(), arrowprops=ARROW | patches)
+    ax.set(xlim=(-0.1, at - 0.25), ylim=(-1.6, 0.75))
     ax.axis("off")
     return fig, pd.DataFrame(numbers, columns=["stage", "channels", "grid", "parameters"])
 
@@ -321,16 +371,28 @@ def joined(curves: np.ndarray, k: int) -> np.ndarray:
     return path[np.isfinite(path[:, 0])]
 
 
-def directions(
-    ax: Axes, v: np.ndarray, mask: np.ndarray, every: int, color: str, length: float | None = None
-) -> pd.DataFrame:
+def directions(ax: Axes, v: np.ndarray, mask: np.ndarray, every: int, color: str) -> pd.DataFrame:
     """Draw headless directions v (2, *grid) of every so-many-th voxel of a mask."""
     voxels = np.argwhere(mask)
     x, y = voxels[(voxels % every == 0).all(1)].T
     u, w = v[:, x, y]
-    ax.quiver(x, y, u, w, color=color, scale=1 / (length or 0.9 * every), width=0.004, **QUIVER)
+    ax.quiver(x, y, u, w, color=color, scale=1 / (0.9 * every), width=0.005, **QUIVER)
     return pd.DataFrame({"x": x, "y": y, "u": u, "w": w})
 
 
-def _map(ax: Axes) -> None:
+def _map(ax: Axes, low: np.ndarray, high: np.ndarray) -> None:
+    """Name the axes of a map of voxels, to one scale, from one corner to the other."""
     ax.set(aspect="equal", xlabel="x (voxels)", ylabel="y (voxels)")
+    ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
+
+
+def _box(mask: np.ndarray, margin: int = 2) -> tuple[np.ndarray, np.ndarray]:
+    """Corners (2,) of what holds a mask."""
+    where = np.argwhere(mask)
+    return where.min(0) - margin, where.max(0) + margin
+
+
+def _centre(v: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The point c that directions v (2, *grid) turn about: v.(x - c) = 0 in the mask."""
+    along = v[:, mask].T
+    return np.linalg.lstsq(along, (along * np.argwhere(mask)).sum(1))[0]

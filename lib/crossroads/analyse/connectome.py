@@ -164,7 +164,7 @@ def tensor_metrics(fields: FibreFields, clip: float = 2.0) -> dict[str, np.ndarr
 
     The conformal metric is that of the published exponent where there is one, else of ours, clipped.
     """
-    n, mask = fields.v.shape[1], fields.mask.any(0)
+    n, mask = fields.v.shape[1], np.any(fields.mask, axis=0)
     metrics = {"flat": flat(n, mask.shape)}
     if fields.tensor is not None:
         metrics["inverse"] = inverse_metric(fields.tensor, mask)

@@ -109,7 +109,9 @@ def shoot(
     if mode == "e":
         gamma = np.zeros_like(gamma)
     rule = {"unit": NORMAL, "a": ALONG}.get(mode, ADD)
-    fields = np.concatenate([gamma.reshape(n**3, *mask.shape), extra])
+    # The lower indices are symmetric: of each pair one entry stands for both.
+    packed = [gamma[k, i, j] * (1 if i == j else 2) for k in range(n) for i in range(n) for j in range(i, n)]
+    fields = np.stack(packed if rule == NORMAL else [*packed, *extra])
     return _both_ways(rule, fields, mask, seeds, directions, step, n_steps)
 
 
@@ -244,14 +246,6 @@ def _sample(end: float, lengths: np.ndarray, points: np.ndarray) -> np.ndarray:
     return np.column_stack([np.interp(at, lengths, x) for x in points.T])
 
 
-def _to_polyline(points: np.ndarray, polyline: np.ndarray) -> np.ndarray:
-    """Distances of points (m, n) from the nearest place on a polyline (q, n)."""
-    start, chord = polyline[:-1], np.diff(polyline, axis=0)
-    offset = points[:, None] - start
-    share = np.clip((offset * chord).sum(-1) / (chord**2).sum(-1), 0, 1)
-    return np.linalg.norm(offset - share[..., None] * chord, axis=-1).min(1)
-
-
 def _both_ways(
     rule: int,
     fields: np.ndarray,
@@ -268,44 +262,79 @@ def _both_ways(
     return paths.reshape(2, len(seeds), n_steps + 1, -1)
 
 
+@njit(cache=True)
+def _to_polyline(points: np.ndarray, polyline: np.ndarray) -> np.ndarray:
+    """Distances of points (m, n) from the nearest place on a polyline (q, n)."""
+    nearest = np.full(len(points), np.inf)
+    for p in range(len(points)):
+        for q in range(len(polyline) - 1):
+            dot, length2, distance2 = 0.0, 0.0, 0.0
+            for i in range(points.shape[1]):
+                chord = polyline[q + 1, i] - polyline[q, i]
+                dot += (points[p, i] - polyline[q, i]) * chord
+                length2 += chord * chord
+            share = min(max(dot / length2, 0.0), 1.0)
+            for i in range(points.shape[1]):
+                offset = points[p, i] - polyline[q, i]
+                distance2 += (offset - share * (polyline[q + 1, i] - polyline[q, i])) ** 2
+            nearest[p] = min(nearest[p], distance2)
+    return np.sqrt(nearest)
+
+
 # Compiled loops, one curve after another: as fast for one as for many, and none is followed beyond its end.
 
 
 @njit(cache=True)
 def _interpolate(by_voxel: np.ndarray, shape: np.ndarray, y: np.ndarray, values: np.ndarray) -> None:
-    """Multilinear interpolation of fields (n_voxels, n_fields) at the first components of y."""
-    n = len(shape)
-    values[:] = 0
-    for corner in range(1 << n):
-        weight, voxel = 1.0, 0
-        for i in range(n):
-            low = min(max(int(np.floor(y[i])), 0), shape[i] - 2)
-            bit = corner >> i & 1
-            voxel = voxel * shape[i] + low + bit
-            weight *= y[i] - low if bit else 1 - (y[i] - low)
+    """Bi- or trilinear interpolation of fields (n_voxels, n_fields) at the first components of y."""
+    low = min(max(int(np.floor(y[0])), 0), shape[0] - 2)
+    a = y[0] - low
+    voxel = low * shape[1]
+    low = min(max(int(np.floor(y[1])), 0), shape[1] - 2)
+    b = y[1] - low
+    voxel += low
+    aa, bb, ahead = 1 - a, 1 - b, shape[1]
+    if len(shape) == 2:
         for f in range(len(values)):
-            values[f] += weight * by_voxel[voxel, f]
+            before = bb * by_voxel[voxel, f] + b * by_voxel[voxel + 1, f]
+            values[f] = aa * before + a * (bb * by_voxel[voxel + ahead, f] + b * by_voxel[voxel + ahead + 1, f])
+    else:
+        low = min(max(int(np.floor(y[2])), 0), shape[2] - 2)
+        c, side = y[2] - low, shape[2]
+        cc, voxel, ahead = 1 - c, voxel * side + low, ahead * side
+        for f in range(len(values)):
+            total = 0.0
+            for start, weight in ((voxel, aa), (voxel + ahead, a)):
+                left = cc * by_voxel[start, f] + c * by_voxel[start + 1, f]
+                right = cc * by_voxel[start + side, f] + c * by_voxel[start + side + 1, f]
+                total += weight * (bb * left + b * right)
+            values[f] = total
 
 
 @njit(cache=True)
 def _accelerate(rule: int, n: int, y: np.ndarray, values: np.ndarray, rate: np.ndarray) -> None:
-    """Derivative of y = (x, x') with Gamma and the added term in the values."""
+    """Derivative of y = (x, x') with packed Gamma and, for the rules that add one, a term in the values."""
     along, speed2 = 0.0, 0.0
+    extra = n * n * (n + 1) // 2
+    at = 0
     for k in range(n):
-        rate[k], rate[n + k] = y[n + k], 0.0
+        turn = 0.0
         for i in range(n):
-            for j in range(n):
-                rate[n + k] -= values[(k * n + i) * n + j] * y[n + i] * y[n + j]
-        extra = values[n**3 + k]
+            for j in range(i, n):
+                turn += values[at] * y[n + i] * y[n + j]
+                at += 1
+        rate[k] = y[n + k]
+        rate[n + k] = -turn
         if rule == ADD:
-            rate[n + k] += extra
-        along += (extra if rule == ALONG else -rate[n + k]) * y[n + k]
+            rate[n + k] += values[extra + k]
+        along += (values[extra + k] if rule == ALONG else turn) * y[n + k]
         speed2 += y[n + k] * y[n + k]
     if rule == ALONG:
         along *= np.sqrt(speed2)
     if rule != ADD:
+        along /= speed2
         for k in range(n):
-            rate[n + k] += along / speed2 * y[n + k]
+            rate[n + k] += along * y[n + k]
 
 
 @njit(cache=True)

@@ -20,6 +20,11 @@ from numba import njit
 from scipy.ndimage import binary_erosion
 
 UNIT = 1e-4  # how far from 1 a direction's length may be
+STRETCH = 1024  # voxels that the compiled loss treats at a time: what it keeps of them stays in the cache
+PITCH = STRETCH + 40  # between its rows: at a power of 2 they would all fall on the same lines of the cache
+GAP = 64  # a longer run of voxels outside the interior is skipped
+FAST = {"contract", "reassoc"}  # sums may be reordered; what is no number stays none
+U = np.uint64
 OFFICIAL_SCALE = 1000.0  # the published code multiplies v by this on load, and the residual goes as v^2
 
 
@@ -36,14 +41,17 @@ class ResidualProblem:
     interior: np.ndarray
 
     @cached_property
-    def rows(self) -> np.ndarray:
-        """Stretches of the flat grid, along its last axis, that hold the interior: field, start, end."""
-        side = self.interior.shape[-1]
-        by_row = self.interior.reshape(len(self.interior), -1, side)
-        field, row = np.nonzero(by_row.any(-1))
-        inside = by_row[field, row]
-        first, last = inside.argmax(-1), side - inside[:, ::-1].argmax(-1)
-        return np.stack([field, row * side + first, row * side + last], axis=1)
+    def stretches(self) -> np.ndarray:
+        """Pieces of the flat grid that hold the interior: rows field, start, stop, in the order of start."""
+        found = []
+        for field, inside in enumerate(self.interior.reshape(len(self.interior), -1)):
+            voxels = np.flatnonzero(inside)
+            first = np.diff(voxels, prepend=-GAP - 1) > GAP
+            for start, stop in zip(voxels[first], voxels[np.roll(first, -1)] + 1, strict=True):
+                found += [
+                    (int(at), field, min(int(at) + STRETCH, int(stop))) for at in range(start, stop, STRETCH)
+                ]
+        return np.array(sorted(found)).reshape(-1, 3)[:, [1, 0, 2]]
 
 
 def pose_residual(v: np.ndarray, mask: np.ndarray, *, aligned: bool = True) -> ResidualProblem:
@@ -168,148 +176,270 @@ class _CompiledLoss(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, g: torch.Tensor, problem: ResidualProblem, project: bool) -> torch.Tensor:
         m, n, *grid = problem.v.shape
-        upper, pair = _pairs(n)
-        flat = g.detach().numpy().reshape(n, n, -1)[upper]
-        gradient = np.zeros_like(flat)
-        strides = np.array([int(np.prod(grid[axis + 1 :])) for axis in range(n)])
-        v, drift = problem.v.reshape(m, n, -1), problem.drift.reshape(m, n, -1)
-        total = _accumulate(flat, v, drift, problem.rows, strides, pair, project, gradient)
-        size = problem.v.size
-        ctx.gradient = torch.from_numpy(gradient[pair].reshape(g.shape) / size)
-        return g.new_tensor(total / size)
+        component = np.zeros((n, n), int)  # the number of the entry (i, j) among those of the upper triangle
+        upper = np.triu_indices(n)
+        component[upper] = component.T[upper] = np.arange(len(upper[0]))
+        gradient = np.empty((len(upper[0]), int(np.prod(grid))))
+        total = _accumulate(
+            g.detach().contiguous().numpy().reshape(n * n, -1),
+            problem.v.reshape(m, n, -1),
+            problem.drift.reshape(m, n, -1),
+            problem.stretches,
+            np.array([int(np.prod(grid[axis + 1 :])) for axis in range(n)]),
+            float(project),
+            1 / problem.v.size,
+            gradient,
+        )
+        ctx.gradient = torch.from_numpy(gradient[component].reshape(g.shape))
+        return g.new_tensor(total / problem.v.size)
 
     @staticmethod
     def backward(ctx: Any, *above: torch.Tensor) -> tuple[torch.Tensor, None, None]:
         return above[0] * ctx.gradient, None, None
 
 
-def _pairs(n: int) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
-    """Indices of the upper triangle, and the number of the entry (i, j) in it, (n, n)."""
-    upper = np.triu_indices(n)
-    pair = np.zeros((n, n), int)
-    pair[upper] = np.arange(len(upper[0]))
-    return upper, np.maximum(pair, pair.T)
+# The compiled loss. Every inner loop runs over neighbours in memory, and must be one that LLVM turns into
+# vectors: few different arrays in a loop, so that it can check that they do not overlap, and indices without
+# sign, which numba need not wrap. All scratch is one array for the same reason.
 
 
-@njit(cache=True, fastmath={"contract"}, error_model="numpy")
+@njit(cache=True, fastmath=FAST, error_model="numpy")
 def _accumulate(
     g: np.ndarray,
     v: np.ndarray,
     drift: np.ndarray,
-    rows: np.ndarray,
+    stretches: np.ndarray,
     strides: np.ndarray,
-    pair: np.ndarray,
-    project: bool,
+    project: float,
+    scale: float,
     gradient: np.ndarray,
 ) -> float:
-    """Sum of squared residuals; adds dL/dg (n_pairs, n_voxels), as a symmetric matrix, to the gradient.
+    """Sum of squared residuals; writes scale * its derivative by g, as a symmetric matrix, to the gradient.
 
-    One stretch of voxels at a time, components outside and voxels inside, so that every inner loop runs over
-    neighbours in memory. With u = g^-1 w and l = 2 g^-1 eps the derivative by g is -(l u^T + u l^T) / 2, and
-    that by d_i g is (v_i (l v^T + v l^T) - l_i v v^T) / 2, which central differences hand to both neighbours.
+    g (n * n, n_voxels), gradient (n_pairs, n_voxels); v and drift (m, n, n_voxels). A stretch at a time: the
+    differences of g go to scratch, where what is due to the voxels and to both neighbours along each axis
+    replaces them.
     """
-    n = len(strides)
-    longest = 0
-    for r in range(len(rows)):
-        longest = max(longest, rows[r, 2] - rows[r, 1])
-    inverse, w = np.empty((len(g), longest)), np.empty((n, longest))
-    u, eps, dual, along = (
-        np.empty((n, longest)),
-        np.empty((n, longest)),
-        np.empty((n, longest)),
-        np.empty(longest),
-    )
-    total = 0.0
-    for r in range(len(rows)):
-        field, start, stop = rows[r]
+    n, n_pairs = len(strides), len(gradient)
+    scratch = np.zeros((1 + n) * n_pairs * PITCH)
+    total, cleared = 0.0, 0
+    for s in range(len(stretches)):
+        field, start, stop = stretches[s]
         size = stop - start
-        _invert(g[:, start:stop], inverse)
-        w[:, :size] = 0.0
+        reach = stop + strides[0]
+        if reach > cleared:
+            for pair in range(n_pairs):
+                gradient[pair, cleared:reach] = 0.0
+            cleared = reach
+        pair = 0
         for i in range(n):
-            s = strides[i]
-            vi, wi = v[field, i, start:stop], w[i]
-            for l in range(n):
-                vl, wl = v[field, l, start:stop], w[l]
-                for j in range(l, n):
-                    vj, wj = v[field, j, start:stop], w[j]
-                    ahead = g[pair[l, j], start + s : stop + s]
-                    behind = g[pair[l, j], start - s : stop - s]
-                    if l == j:
-                        for y in range(size):
-                            half = 0.25 * (ahead[y] - behind[y])
-                            wl[y] += 2 * half * vi[y] * vl[y]
-                            wi[y] -= half * vl[y] * vl[y]
-                    else:
-                        for y in range(size):
-                            slope = 0.5 * (ahead[y] - behind[y])
-                            wl[y] += slope * vi[y] * vj[y]
-                            wj[y] += slope * vi[y] * vl[y]
-                            wi[y] -= slope * vl[y] * vj[y]
-        _times(inverse, w, pair, u, size, 1.0)
-        along[:size] = 0.0
-        for i in range(n):
-            vi, di, ui, ei = v[field, i, start:stop], drift[field, i, start:stop], u[i], eps[i]
-            for y in range(size):
-                ei[y] = di[y] + ui[y]
-                along[y] += vi[y] * ei[y]
-        for i in range(n):
-            vi, ei = v[field, i, start:stop], eps[i]
-            if project:
-                for y in range(size):
-                    ei[y] -= vi[y] * along[y]
-            for y in range(size):
-                total += ei[y] * ei[y]
-        _times(inverse, eps, pair, dual, size, 2.0)
-        for l in range(n):
-            vl, dl, ul = v[field, l, start:stop], dual[l], u[l]
-            for j in range(l, n):
-                vj, dj, uj = v[field, j, start:stop], dual[j], u[j]
-                here = gradient[pair[l, j], start:stop]
-                for y in range(size):
-                    here[y] -= 0.5 * (dl[y] * uj[y] + ul[y] * dj[y])
-                for i in range(n):
-                    s = strides[i]
-                    vi, di = v[field, i, start:stop], dual[i]
-                    ahead = gradient[pair[l, j], start + s : stop + s]
-                    behind = gradient[pair[l, j], start - s : stop - s]
-                    for y in range(size):
-                        along[y] = 0.25 * (vi[y] * (dl[y] * vj[y] + vl[y] * dj[y]) - di[y] * vl[y] * vj[y])
-                    for y in range(size):
-                        ahead[y] += along[y]
-                    for y in range(size):
-                        behind[y] -= along[y]
+            for j in range(i, n):
+                _differences(g[i * n + j], start, size, strides, n_pairs, pair, scratch)
+                pair += 1
+        bend = v[field, :, start:stop], drift[field, :, start:stop]
+        if n == 2:
+            total += _point_2(scratch, bend[0][0], bend[0][1], bend[1][0], bend[1][1], project, scale)
+        else:
+            total += _point_3(
+                scratch,
+                bend[0][0],
+                bend[0][1],
+                bend[0][2],
+                bend[1][0],
+                bend[1][1],
+                bend[1][2],
+                project,
+                scale,
+            )
+        for pair in range(n_pairs):
+            _hand_out(scratch, start, size, strides, n_pairs, pair, gradient[pair])
+    for pair in range(n_pairs):
+        gradient[pair, cleared:] = 0.0
     return total
 
 
-@njit(cache=True, fastmath={"contract"}, error_model="numpy")
-def _invert(g: np.ndarray, inverse: np.ndarray) -> None:
-    """Inverses of symmetric 2 x 2 or 3 x 3 matrices, upper triangles (n_pairs, size)."""
-    if len(g) == 3:
-        a, b, c = g[0], g[1], g[2]
-        p, q, r = inverse[0], inverse[1], inverse[2]
-        for y in range(len(a)):
-            scale = 1 / (a[y] * c[y] - b[y] * b[y])
-            p[y], q[y], r[y] = c[y] * scale, -b[y] * scale, a[y] * scale
-    else:
-        for y in range(g.shape[1]):
-            a, b, c, d, e, f = g[0, y], g[1, y], g[2, y], g[3, y], g[4, y], g[5, y]
-            aa, bb, cc = d * f - e * e, c * e - b * f, b * e - c * d
-            scale = 1 / (a * aa + b * bb + c * cc)
-            inverse[0, y], inverse[1, y], inverse[2, y] = aa * scale, bb * scale, cc * scale
-            inverse[3, y], inverse[4, y] = (a * f - c * c) * scale, (b * c - a * e) * scale
-            inverse[5, y] = (a * d - b * b) * scale
-
-
-@njit(cache=True, fastmath={"contract"})
-def _times(
-    matrix: np.ndarray, vector: np.ndarray, pair: np.ndarray, product: np.ndarray, size: int, scale: float
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def _differences(
+    entry: np.ndarray,
+    start: int,
+    size: int,
+    strides: np.ndarray,
+    n_pairs: int,
+    pair: int,
+    scratch: np.ndarray,
 ) -> None:
-    """scale * matrix @ vector of symmetric matrices (n_pairs, size) and vectors (n, size)."""
-    for i in range(len(vector)):
-        out, first, x = product[i], matrix[pair[i, 0]], vector[0]
-        for y in range(size):
-            out[y] = scale * first[y] * x[y]
-        for j in range(1, len(vector)):
-            entry, x = matrix[pair[i, j]], vector[j]
-            for y in range(size):
-                out[y] += scale * entry[y] * x[y]
+    """An entry of g on a stretch, to row `pair` of the scratch; along axis i, to row n_pairs (1 + i) + pair."""
+    here = scratch[pair * PITCH :]
+    for x in range(U(size)):
+        here[x] = entry[U(start) + x]
+    for i in range(len(strides)):
+        slope = scratch[(n_pairs * (1 + i) + pair) * PITCH :]
+        ahead, behind = U(start + strides[i]), U(start - strides[i])
+        for x in range(U(size)):
+            slope[x] = 0.5 * (entry[ahead + x] - entry[behind + x])
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def _hand_out(
+    scratch: np.ndarray,
+    start: int,
+    size: int,
+    strides: np.ndarray,
+    n_pairs: int,
+    pair: int,
+    gradient: np.ndarray,
+) -> None:
+    """Add to one entry's gradient what is in the rows of the scratch that `_differences` filled."""
+    n = len(strides)
+    own, last = scratch[pair * PITCH :], scratch[(n_pairs * n + pair) * PITCH :]
+    near = gradient[start - 1 :]
+    near[0] -= last[0]
+    last[size] = 0.0
+    near[1] += own[0] - last[1]
+    for x in range(U(1), U(size)):
+        near[x + U(1)] += own[x] + last[x - U(1)] - last[x + U(1)]
+    near[size + 1] += last[size - 1]
+    for i in range(n - 1):
+        due = scratch[(n_pairs * (1 + i) + pair) * PITCH :]
+        ahead, behind = U(start + strides[i]), U(start - strides[i])
+        for x in range(U(size)):
+            gradient[ahead + x] += due[x]
+        for x in range(U(size)):
+            gradient[behind + x] -= due[x]
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def _point_2(
+    t: np.ndarray,
+    v0: np.ndarray,
+    v1: np.ndarray,
+    drift0: np.ndarray,
+    drift1: np.ndarray,
+    project: float,
+    scale: float,
+) -> float:
+    """The residual in every voxel of a stretch, and what its square hands back, in 2-D.
+
+    With u = g^-1 w and l = 2 g^-1 eps, the derivative by g itself is -(l u^T + u l^T) / 2, and by d_i g it is
+    (v_i (l v^T + v l^T) - l_i v v^T) / 2, half of which goes to either neighbour.
+    """
+    total = 0.0
+    for x in range(U(len(v0))):
+        a, b, c = t[x], t[U(PITCH) + x], t[U(2 * PITCH) + x]
+        a0, b0, c0 = t[U(3 * PITCH) + x], t[U(4 * PITCH) + x], t[U(5 * PITCH) + x]
+        a1, b1, c1 = t[U(6 * PITCH) + x], t[U(7 * PITCH) + x], t[U(8 * PITCH) + x]
+        p, q = v0[x], v1[x]
+        pp, pq, qq = p * p, p * q, q * q
+        w0 = 0.5 * pp * a0 + pq * a1 + qq * (b1 - 0.5 * c0)
+        w1 = 0.5 * qq * c1 + pq * c0 + pp * (b0 - 0.5 * a1)
+        r = 1 / (a * c - b * b)
+        u0, u1 = r * (c * w0 - b * w1), r * (a * w1 - b * w0)
+        e0, e1 = drift0[x] + u0, drift1[x] + u1
+        along = project * (p * e0 + q * e1)
+        e0 -= along * p
+        e1 -= along * q
+        total += e0 * e0 + e1 * e1
+        r *= 2 * scale
+        l0, l1 = r * (c * e0 - b * e1), r * (a * e1 - b * e0)
+        t[x] = -l0 * u0
+        t[U(PITCH) + x] = -0.5 * (l0 * u1 + l1 * u0)
+        t[U(2 * PITCH) + x] = -l1 * u1
+        l0 *= 0.25
+        l1 *= 0.25
+        t[U(3 * PITCH) + x] = l0 * pp
+        t[U(4 * PITCH) + x] = l1 * pp
+        t[U(5 * PITCH) + x] = 2 * l1 * pq - l0 * qq
+        t[U(6 * PITCH) + x] = 2 * l0 * pq - l1 * pp
+        t[U(7 * PITCH) + x] = l0 * qq
+        t[U(8 * PITCH) + x] = l1 * qq
+    return total
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def _point_3(
+    t: np.ndarray,
+    v0: np.ndarray,
+    v1: np.ndarray,
+    v2: np.ndarray,
+    drift0: np.ndarray,
+    drift1: np.ndarray,
+    drift2: np.ndarray,
+    project: float,
+    scale: float,
+) -> float:
+    """`_point_2` in 3-D."""
+    total = 0.0
+    for x in range(U(len(v0))):
+        a, b, c, d, e, f = (
+            t[x],
+            t[U(PITCH) + x],
+            t[U(2 * PITCH) + x],
+            t[U(3 * PITCH) + x],
+            t[U(4 * PITCH) + x],
+            t[U(5 * PITCH) + x],
+        )
+        aa, ab, ac = d * f - e * e, c * e - b * f, b * e - c * d
+        bb, bc, cc = a * f - c * c, b * c - a * e, a * d - b * b
+        r = 1 / (a * aa + b * ab + c * ac)
+        p, q, s = v0[x], v1[x], v2[x]
+        pp, pq, ps, qq, qs, ss = p * p, p * q, p * s, q * q, q * s, s * s
+        # a_il = v_j d_i g_lj
+        x0 = p * t[U(6 * PITCH) + x] + q * t[U(7 * PITCH) + x] + s * t[U(8 * PITCH) + x]
+        x1 = p * t[U(7 * PITCH) + x] + q * t[U(9 * PITCH) + x] + s * t[U(10 * PITCH) + x]
+        x2 = p * t[U(8 * PITCH) + x] + q * t[U(10 * PITCH) + x] + s * t[U(11 * PITCH) + x]
+        y0 = p * t[U(12 * PITCH) + x] + q * t[U(13 * PITCH) + x] + s * t[U(14 * PITCH) + x]
+        y1 = p * t[U(13 * PITCH) + x] + q * t[U(15 * PITCH) + x] + s * t[U(16 * PITCH) + x]
+        y2 = p * t[U(14 * PITCH) + x] + q * t[U(16 * PITCH) + x] + s * t[U(17 * PITCH) + x]
+        z0 = p * t[U(18 * PITCH) + x] + q * t[U(19 * PITCH) + x] + s * t[U(20 * PITCH) + x]
+        z1 = p * t[U(19 * PITCH) + x] + q * t[U(21 * PITCH) + x] + s * t[U(22 * PITCH) + x]
+        z2 = p * t[U(20 * PITCH) + x] + q * t[U(22 * PITCH) + x] + s * t[U(23 * PITCH) + x]
+        w0 = p * x0 + q * y0 + s * z0 - 0.5 * (p * x0 + q * x1 + s * x2)
+        w1 = p * x1 + q * y1 + s * z1 - 0.5 * (p * y0 + q * y1 + s * y2)
+        w2 = p * x2 + q * y2 + s * z2 - 0.5 * (p * z0 + q * z1 + s * z2)
+        u0 = r * (aa * w0 + ab * w1 + ac * w2)
+        u1 = r * (ab * w0 + bb * w1 + bc * w2)
+        u2 = r * (ac * w0 + bc * w1 + cc * w2)
+        e0, e1, e2 = drift0[x] + u0, drift1[x] + u1, drift2[x] + u2
+        along = project * (p * e0 + q * e1 + s * e2)
+        e0 -= along * p
+        e1 -= along * q
+        e2 -= along * s
+        total += e0 * e0 + e1 * e1 + e2 * e2
+        r *= 2 * scale
+        l0 = r * (aa * e0 + ab * e1 + ac * e2)
+        l1 = r * (ab * e0 + bb * e1 + bc * e2)
+        l2 = r * (ac * e0 + bc * e1 + cc * e2)
+        t[x] = -l0 * u0
+        t[U(PITCH) + x] = -0.5 * (l0 * u1 + l1 * u0)
+        t[U(2 * PITCH) + x] = -0.5 * (l0 * u2 + l2 * u0)
+        t[U(3 * PITCH) + x] = -l1 * u1
+        t[U(4 * PITCH) + x] = -0.5 * (l1 * u2 + l2 * u1)
+        t[U(5 * PITCH) + x] = -l2 * u2
+        l0 *= 0.25
+        l1 *= 0.25
+        l2 *= 0.25
+        ll = 2 * l0 * p
+        t[U(6 * PITCH) + x] = p * ll - l0 * pp
+        t[U(12 * PITCH) + x] = q * ll - l1 * pp
+        t[U(18 * PITCH) + x] = s * ll - l2 * pp
+        ll = l0 * q + l1 * p
+        t[U(7 * PITCH) + x] = p * ll - l0 * pq
+        t[U(13 * PITCH) + x] = q * ll - l1 * pq
+        t[U(19 * PITCH) + x] = s * ll - l2 * pq
+        ll = l0 * s + l2 * p
+        t[U(8 * PITCH) + x] = p * ll - l0 * ps
+        t[U(14 * PITCH) + x] = q * ll - l1 * ps
+        t[U(20 * PITCH) + x] = s * ll - l2 * ps
+        ll = 2 * l1 * q
+        t[U(9 * PITCH) + x] = p * ll - l0 * qq
+        t[U(15 * PITCH) + x] = q * ll - l1 * qq
+        t[U(21 * PITCH) + x] = s * ll - l2 * qq
+        ll = l1 * s + l2 * q
+        t[U(10 * PITCH) + x] = p * ll - l0 * qs
+        t[U(16 * PITCH) + x] = q * ll - l1 * qs
+        t[U(22 * PITCH) + x] = s * ll - l2 * qs
+        ll = 2 * l2 * s
+        t[U(11 * PITCH) + x] = p * ll - l0 * ss
+        t[U(17 * PITCH) + x] = q * ll - l1 * ss
+        t[U(23 * PITCH) + x] = s * ll - l2 * ss
+    return total

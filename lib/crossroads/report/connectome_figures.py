@@ -58,7 +58,6 @@ PAPER_LOSS = ((1, 10.68), (60, 9.0), (125, 8.0), (300, 7.0), (450, 6.5), (650, 5
 MEDIAN: dict[str, Any] = {"color": "#DE8F05", "lw": 2}  # the paper's colours
 MEAN: dict[str, Any] = {"marker": "^", "mfc": "#029E73", "mec": "#029E73", "ms": 5}
 NEAR = 30  # voxels from the seed to the end of what is shown from near
-DECADES = 4  # of residuals that the colours tell apart
 LABELS = {"inverse": "inverse tensor", "exact": "exact conformal"}
 CHAIN = ("directions v", "network", "parameters u", "metric g", "residual ε", "loss")
 QUIVER: dict[str, Any] = {
@@ -149,15 +148,11 @@ def draw_slice(
     steepest = max((side[1] / side[0]) for side in (last - first, high - low))
     fig, (left, right) = plt.subplots(1, 2, figsize=(figures.WIDTH, min(1.1 + 2.9 * steepest, 4.6)))
     figures.letter((left, right))
-    numbers = {"directions": directions(left, fields.v[0], mask, 2 if mask.size > 15000 else 1, "0.7")}
-    directions(right, fields.v[0], mask, 1 + (high - low).max().astype(int) // 50, "0.75")
-    drawn_last = sorted(
-        curves,
-        key=lambda name: (
-            ["learned", "integral curve"].index(name) if name in ("learned", "integral curve") else -1
-        ),
-    )
-    for name in drawn_last:
+    numbers = {
+        "directions": directions(left, fields.v[0], mask, max(1, round((last - first).max() / 70)), "0.7")
+    }
+    directions(right, fields.v[0], mask, max(1, round((high - low).max() / 40)), "0.75")
+    for name in sorted(curves, key=lambda name: (name == "integral curve", name == "learned")):
         path = joined(curves[name], example)
         look = REFERENCE if name == "integral curve" else {"color": LOOKS[name]["color"], "lw": 2}
         for ax in (left, right):
@@ -221,7 +216,7 @@ def draw_braid(fields: FibreFields, g: np.ndarray, curves: np.ndarray, reference
     g, curves : of the metric. The balls are drawn to one scale, every fourth voxel.
     """
     fig, ax = plt.subplots(figsize=(figures.WIDTH, 4.9))
-    every, mask = 4, fields.mask.any(0)
+    every, mask = 4, np.any(fields.mask, axis=0)
     voxels = np.argwhere(mask)
     voxels = voxels[(voxels % every == 0).all(1)]
     values, vectors = np.linalg.eigh(np.moveaxis(g, (0, 1), (-2, -1))[tuple(voxels.T)])
@@ -281,47 +276,54 @@ def draw_losses(
 
 
 def draw_residual(fields: FibreFields, eps_flat: np.ndarray, eps_learned: np.ndarray) -> Drawn:
-    """Draw the residuals (m, 2, *grid) of two metrics as arrows to one scale, and their length as colour.
+    """Draw the residuals (m, 2, *grid) of two metrics as arrows, and their length as colour.
 
-    Inside the eroded masks; with several fields, the colour is the longest residual.
+    Inside the eroded masks. The arrows of each metric have a scale of their own, or those of a fitted one
+    could not be seen. With several fields, the colour is the longest residual.
     """
     interior = np.stack([binary_erosion(mask) for mask in fields.mask])
-    inside = interior.any(0)
+    inside = np.any(interior, axis=0)
     low, high = _box(inside)
     tall = (high - low)[1] > (high - low)[0]
-    size = (figures.WIDTH, 3.6 if tall else 1.2 + 5.6 * float(np.divide(*(high - low)[::-1])))
+    size = (figures.WIDTH, 3.3 if tall else 1.2 + 5.6 * float(np.divide(*(high - low)[::-1])))
     rows, columns = (1, 4) if tall else (2, 2)
     fig, panels = plt.subplots(rows, columns, figsize=size, sharex=True, sharey=True, squeeze=False)
     axes = panels.ravel()
     figures.letter(axes)
     pairs = {"flat": eps_flat, "learned": eps_learned}
     length = {name: np.where(interior, np.hypot(*np.moveaxis(eps, 1, 0)), 0) for name, eps in pairs.items()}
-    every = max(2, round(float((high - low).max()) / 35))
-    largest, reach = length["flat"].max(), np.quantile(length["flat"][interior], 0.95)
-    norm = LogNorm(largest * 10.0**-DECADES, largest)
-    numbers = {}
+    every = max(2, round(float((high - low).max()) / 40))
+    norm = _decades(length["learned"][interior], length["flat"].max())
+    numbers, arrows = {}, []
     for ax, colours, (name, eps) in zip(axes, axes[2:], pairs.items(), strict=False):
         ax.imshow(np.where(inside, 0.0, np.nan).T, origin="lower", cmap="Greys", vmin=-0.1, vmax=1)
+        reach = np.quantile(length[name][interior], 0.95)
         for i, (where, color) in enumerate(zip(interior, FIELD_COLOURS, strict=False)):
             voxels = np.argwhere(where)
             x, y = voxels[(voxels % every == 0).all(1)].T
             u, w = eps[i][:, x, y]
-            arrows = ax.quiver(
-                x, y, u, w, color=color, angles="xy", scale_units="xy", scale=reach / (2 * every)
-            )
+            ax.quiver(x, y, u, w, color=color, angles="xy", scale_units="xy", scale=reach / (2 * every))
             numbers[f"{name}, field {i + 1}"] = pd.DataFrame({"x": x, "y": y, "u": u, "w": w})
-        shown = np.where(inside, np.maximum(length[name].max(0), norm.vmin), np.nan)
+        shown = np.where(inside, np.clip(length[name].max(0), norm.vmin, None), np.nan)
         drawn = colours.imshow(shown.T, origin="lower", norm=norm, cmap="viridis")
         numbers[f"length, {name}"] = _length_rows(length[name].max(0), inside)
         for panel in (ax, colours):
             panel.set_title(name)
             _map(panel, low, high)
+        arrows.append(f"{name} {reach:.1g}")
     for panel in axes:
         panel.label_outer()
-    axes[1].quiverkey(arrows, 1, 1.08, reach, f"{reach:.1g} / voxel", labelpos="W", coordinates="axes",
-                      color="black", fontproperties={"size": 8})  # fmt: skip
+    scales = ", ".join(arrows)
+    fig.supxlabel(f"An arrow of {2 * every} voxels is a residual (1/voxel) of: {scales}", fontsize=8)
     fig.colorbar(drawn, ax=axes[2:], label="length (1/voxel)", extend="min", shrink=0.8)
     return fig, figures.stack(numbers, "panel")
+
+
+def _decades(lower: np.ndarray, highest: float) -> LogNorm:
+    """Colours over whole decades, from the tenth percentile of the lower values on; eight at most."""
+    positive = lower[lower > highest * 1e-8]
+    lowest = np.quantile(positive, 0.1) if positive.size else highest / 10
+    return LogNorm(10.0 ** np.floor(np.log10(lowest)), 10.0 ** np.ceil(np.log10(highest)))
 
 
 def _length_rows(length: np.ndarray, inside: np.ndarray) -> pd.DataFrame:
@@ -337,7 +339,8 @@ def draw_architecture(rows: Sequence[tuple[str, tuple[int, ...], int]]) -> Drawn
     """
     fig, ax = plt.subplots(figsize=(figures.WIDTH, 3))
     most, longest = (max(shape[i] for _, shape, _ in rows) for i in (0, 1))
-    at, numbers = 0.0, []
+    at = end = 0.0
+    numbers: list[tuple] = []
     for name, shape, n in rows:
         width, height = 0.25 + 1.2 * shape[0] / most, shape[1] / longest
         room = max(width, 0.8)

@@ -119,7 +119,15 @@ def paths(
 
     still : traces that stay. positions : the traces at each position of the slider, by its label; as many at
         each. name : of the slider, with its unit. axes : titles. start : the position that is shown first.
+
+    Raises
+    ------
+    ValueError : the traces at a position have other names than those at the start.
     """
+    names = [trace.name for trace in positions[start]]
+    strange = [label for label, traces in positions.items() if [t.name for t in traces] != names]
+    if strange:
+        raise ValueError(f"the paths at {strange[0]!r} have other names than those at {start!r}: {names}")
     figure = go.Figure([*still, *positions[start]])
     for axis, title in zip("xy", axes, strict=True):
         every = [np.asarray(t[axis], float) for traces in (still, *positions.values()) for t in traces]

@@ -1,9 +1,9 @@
 """Geodesic shooting: this book against the same Runge-Kutta steps in numpy, one geodesic after another.
 
 Prints the ratios of the times for 200 geodesics on the grid of the paper's slices, median and range of five
-repeats on one thread, after asserting that the curves are the same. numpy one after another is timed on five of
-the geodesics. The compiled shooting is also timed one geodesic after another: there, a batch saves the Christoffel
-symbols and the calls, so that its ratio grows with the grid.
+repeats on one thread, after asserting that the curves are the same. numpy one after another is timed on five
+of the geodesics. The compiled shooting is also timed one geodesic after another: there, a batch saves the
+Christoffel symbols and the calls, so that its ratio grows with the grid.
 """
 
 from time import perf_counter

@@ -341,10 +341,10 @@ for key, count in zip(("n_2d", "n_3d", "n_v1"), counts.values(), strict=True):
 # {glue:text}`n_v1:,`.
 #
 # The last step, from seven numbers to an ellipsoid, hides a slip. In the published code the axis of the
-# rotation is not of unit length. Then $R$ is no rotation, and the numbers called logarithms of eigenvalues are
-# not. The metric stays positive definite, so training goes on as if nothing were wrong. (The slide in the
-# published figures has $\cos(1-\theta)$ where the code rightly has $1-\cos\theta$.) Turn the angle and look at
-# how the ellipsoid of the published form swells, while the other only turns.
+# rotation is not of unit length. Then $R$ is no rotation, and the numbers called logarithms of eigenvalues
+# are not. The metric stays positive definite, so training goes on as if nothing were wrong. (The slide in the
+# published figures has $\cos(1-\theta)$ where the code rightly has $1-\cos\theta$.) Turn the angle and look
+# at the lengths of the half-axes: those of the published form change, the other only turns.
 
 # %% tags=["hide-input"]
 positions, numbers = tract_figures.ellipsoid_traces()
@@ -372,16 +372,16 @@ slice_fields = open_scene(slice_scene)
 slice_metrics = analysis.tensor_metrics(slice_fields) | {"learned": learned["slice"]}
 slice_metrics.pop("flat")
 if slice_scene.folder:
-    slice_seeds = fibre_fields.anisotropic_seeds(slice_fields, 40)
-    slice_field, reach = np.zeros(len(slice_seeds), int), 30.0
+    slice_seeds, slice_field = analysis.anisotropic_seeds(slice_fields)
+    reach = 30.0  # voxels each way
 else:
     slice_seeds, slice_field = analysis.random_seeds(slice_fields, settings.n_curves, rng)
     reach = analysis.REACH
 on_slice = {
     name: follow(g, slice_fields, slice_seeds, slice_field, reach=reach) for name, g in slice_metrics.items()
 }
-lengths = np.isfinite(on_slice["learned"].references[..., 0]).sum((0, 2))
-example = int(lengths.argmax())  # the seed with the longest integral curve
+stray = np.nan_to_num(on_slice["conformal"].matched)
+example = int(np.argsort(stray)[len(stray) // 2])  # the seed of the median conformal curve
 
 # %% tags=["hide-input"]
 curves = {name: found.curves for name, found in on_slice.items()}
@@ -430,8 +430,8 @@ glue("best_rival_slice", min(float(np.nanmedian(f.matched)) for n, f in on_slice
 
 # %% [markdown]
 # The learned metric's median is {glue:text}`slice_learned:.2f` voxels ({glue:text}`slice_learned_mm:.2f` mm),
-# that of the best rival {glue:text}`best_rival_slice:.2f`. Round a bend of circles the conformal factor can be
-# exact, so this scene cannot put the conformal metric in its place; a brain can (see *Real data*).
+# that of the best rival {glue:text}`best_rival_slice:.2f`. Round a bend of circles the conformal factor can
+# be exact, so this scene cannot put the conformal metric in its place; a brain can (see *Real data*).
 #
 # ## Two strands that cross (braid)
 #
@@ -596,15 +596,15 @@ glue("volume_published", float(np.nanmean(in_volume["published axis"].matched)))
 
 # %% [markdown]
 # Geodesics stay {glue:text}`volume_learned:.2f` voxels from their fibres and cover
-# {glue:text}`volume_coverage:.2f` of them; with the axis as published, {glue:text}`volume_published:.2f`. So the
-# slip with the axis costs little: a matrix that is no rotation makes a metric all the same.
+# {glue:text}`volume_coverage:.2f` of them; with the axis as published, {glue:text}`volume_published:.2f`. So
+# the slip with the axis costs little: a matrix that is no rotation makes a metric all the same.
 
 # %% tags=["hide-input"]
 positions, numbers = tract_figures.tract_scene(
     {n: f.curves for n, f in in_volume.items()}, in_volume["learned"].references, volume_field
 )
 play.show(
-    play.slider(positions, "Metric", ("x", "y", "z")),
+    play.slider(positions, "Metric", ("x (voxels)", "y (voxels)", "z (voxels)")),
     "fig-connectome-tracts-turn",
     caption="The same to turn, by metric: integral curves (thin, black) and geodesics (one colour a bundle).",
     alt="Geodesics of the learned metric lie on the integral curves of both bundles; those of the inverse "
@@ -718,8 +718,8 @@ glue("braid_spline", float(on_braid["spline"].matched.mean()))
 # slow way to a rougher answer.
 #
 # **Noise.** Now the directions are off by a random angle, as measured ones are, and geodesics are held to the
-# true strands. Look at the first panel and then at the others: the loss that is fitted falls to nothing at any
-# noise. What tells is the loss of one voxel in ten that a second fit has not seen.
+# true strands. Look at the first panel and then at the others: the loss that is fitted falls to nothing at
+# any noise. What tells is the loss of one voxel in ten that a second fit has not seen.
 
 # %% tags=["remove-output"]
 noise_rows, flip_rows = [], []
@@ -783,13 +783,13 @@ glue("flipped_naive", float(most_flips.coverage[False]))
 
 # %% [markdown]
 # With directions 10° off, the geodesics of the direct fit cover {glue:text}`noisy_direct_coverage:.2f` of the
-# strands, those of the spline {glue:text}`noisy_spline_coverage:.2f`. A smooth metric cannot follow noise, and
-# that is the use of a prior.
+# strands, those of the spline {glue:text}`noisy_spline_coverage:.2f`. A smooth metric cannot follow noise,
+# and that is the use of a prior.
 #
 # The signs of directions mean nothing, but differences of directions do depend on them. In the published 2-D
 # slice about one pair of neighbours in twenty points opposite ways, in the 3-D volume one in five. With the
-# signs aligned before differences are taken, geodesics cover {glue:text}`flipped_aligned:.2f` of the strands at
-# the largest share of reversals, without {glue:text}`flipped_naive:.2f`.
+# signs aligned before differences are taken, geodesics cover {glue:text}`flipped_aligned:.2f` of the strands
+# at the largest share of reversals, without {glue:text}`flipped_naive:.2f`.
 #
 # **Fair shooting.** The published code knows several ways to shoot. Mode f is the geodesic equation. Mode b
 # adds $\sigma v$, read off the directions on the way. Mode c adds $\nabla_v v$, and then the metric cancels:
@@ -834,9 +834,10 @@ fig, numbers = checks.draw_uniqueness(distance_map, restart_curves, pairs)
 figures.show(
     fig,
     "fig-connectome-uniqueness",
-    caption=f"Fits of the braid from {len(restarts)} random starts. **A** Affine-invariant distance of two of "
-    "the metrics, beyond a global scale; 0.1 is about 10 % in squared length. **B** Geodesics of all from the "
-    "paper's seeds. **C** Median distance of metrics against the distance of their geodesics, one mark a pair.",
+    caption=f"Fits of the braid from {len(restarts)} random starts. **A** Affine-invariant distance of two "
+    "of the metrics, beyond a global scale; 0.1 is about 10 % in squared length. **B** Geodesics of all from "
+    "the paper's seeds. **C** Median distance of metrics against the distance of their geodesics, one mark a "
+    "pair.",
     alt=f"Metrics differ by {distance.mean():.2f} on average, their geodesics by {apart.mean():.2f} voxels.",
     data=numbers,
     out=out,
@@ -864,8 +865,9 @@ fig, numbers = checks.draw_ways(way_table, drawing)
 figures.show(
     fig,
     "fig-connectome-families",
-    caption="Arcs that cross in one place. Residual of the fitted metric where all cross, over that of the flat "
-    f"metric, and deviation and coverage of {settings.n_curves} geodesics (mean and 95 % bootstrap interval).",
+    caption="Arcs that cross in one place. Residual of the fitted metric where all cross, over that of the "
+    f"flat metric, and deviation and coverage of {settings.n_curves} geodesics (mean and 95 % bootstrap "
+    "interval).",
     alt="Residual that is left: " + ", ".join(f"{n} families {value:.4f}" for n, value in left.items()) + ".",
     data=numbers,
     out=out,
@@ -944,16 +946,16 @@ figures.show(
 )
 
 # %% [markdown]
-# The authors publish two slices and a sub-volume derived from the Human Connectome Project; the
-# [data page](../book/data.md) says where. With `CROSSROADS_DATA` set, `data="hcp-103818"` or
-# `data="hcp-100610"` puts a slice in the place of the synthetic one, `data="hcp-111312"` the sub-volume in
-# the place of the helices. The tensors of 100610 are not published, so inverse and adjugate are missing there.
+# The authors publish two slices and a sub-volume derived from the Human Connectome Project; the [data
+# page](../book/data.md) says where. With `CROSSROADS_DATA` set, `data="hcp-103818"` or `data="hcp-100610"`
+# puts a slice in the place of the synthetic one, `data="hcp-111312"` the sub-volume in the place of the
+# helices. The tensors of 100610 are not published, so inverse and adjugate are missing there.
 
 # %% tags=["hide-input"]
+seen = volume if data == "hcp-111312" else slice_fields
 if data != "synthetic":
     print(
-        f"{data} is used above; share of neighbours that point opposite ways: "
-        f"{fibre_fields.flip_fraction(volume if data == 'hcp-111312' else slice_fields):.3f}"
+        f"{data} is used above; {fibre_fields.flip_fraction(seen):.3f} of the neighbours point opposite ways."
     )
 elif folder is None:
     print("No folder of real data: the slices and the volume of the Human Connectome Project are skipped.")
@@ -996,7 +998,7 @@ settle("learned_braid_coverage", on_braid["flat"].coverage, "flat metric", unit=
 
 
 def change(scale):
-    """Relative difference of mean deviations, adjugate against inverse, round the bend with scaled tensors."""
+    """Relative difference of mean deviations round the bend with scaled tensors, adjugate to inverse."""
     fields = analysis.with_tensor_scale(annulus, scale)
     means = [
         follow(analysis.tensor_metrics(fields)[name], fields, ring_seeds, ring_field).matched.mean()
@@ -1125,8 +1127,8 @@ play.show(
 )
 
 # %% [markdown]
-# Worth turning, in a copy of this notebook: `noise_deg` in `ci/sizes/connectome.yml`, the number of `knots` of
-# the spline, and the `angle_deg` of `fibre_fields.curved_crossing`.
+# Worth turning, in a copy of this notebook: `noise_deg` in `ci/sizes/connectome.yml`, the number of `knots`
+# of the spline, and the `angle_deg` of `fibre_fields.curved_crossing`.
 #
 # ## References
 #

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from crossroads.analyse.geodesics import christoffel
 from crossroads.data.fibre_fields import FibreFields, annulus, braid, helix_crossing, sign_flips
 from crossroads.models.covariant_residual import (
+    STRETCH,
     ResidualProblem,
     hold_out,
     official_log10,
@@ -50,12 +51,17 @@ def loss_and_gradient(g: np.ndarray, problem: ResidualProblem, project: bool) ->
 
 
 @pytest.mark.parametrize("strand", [0, 1])
-def test_strands_are_geodesics_of_their_closed_form(strand: int) -> None:
+def test_closed_form_of_a_strand(strand: int) -> None:
     scene = braid()
     problem = pose_residual(scene.v[[strand]], scene.mask[[strand]])
-    assert problem.interior.sum() == (1433, 1431)[strand]  # the published masks, eroded
-    assert rms(residual(flat(problem), problem), problem) == pytest.approx(0.058, abs=1e-3)
+    # The strand y = f(x) + const is straight in the coordinates x and y - f(x).
     assert rms(residual(scene.truth[strand], problem), problem) < 3.1e-4
+    assert rms(residual(flat(problem), problem), problem) == pytest.approx(0.058, abs=1e-3)
+
+
+def test_the_interior_of_the_braid_is_the_published_one() -> None:
+    scene = braid()
+    assert pose_residual(scene.v, scene.mask).interior.sum((1, 2)).tolist() == [1433, 1431]
 
 
 def test_two_crossing_strands_share_a_closed_form() -> None:
@@ -114,6 +120,32 @@ def test_the_compiled_loss_and_gradient_are_those_of_torch(seed: int, n: int, m:
     np.testing.assert_allclose(
         gradient, (both + np.swapaxes(both, 0, 1)) / 2, atol=1e-12 * np.abs(both).max()
     )
+
+
+@pytest.mark.parametrize("share", [1.0, 0.02])
+def test_long_and_scattered_rows_count_in_full(share: float) -> None:
+    rng = np.random.default_rng(0)
+    grid = (5, 2 * STRETCH + 137)
+    v = rng.normal(size=(2, 2, *grid))
+    v /= np.linalg.norm(v, axis=1, keepdims=True)
+    interior = np.zeros((2, *grid), bool)
+    interior[:, 1:-1, 1:-1] = rng.random((2, 3, grid[1] - 2)) < share
+    problem = ResidualProblem(v * interior[:, None], rng.normal(size=v.shape) * interior[:, None], interior)
+    g = np.eye(2)[..., None, None] + 0.1 * rng.normal(size=(2, 2, *grid))
+    g = (g + g.swapaxes(0, 1)) / 2
+    loss, gradient = loss_and_gradient(g, problem, True)
+    parameter = torch.tensor(g, requires_grad=True)
+    plain = (plain_residual(parameter, problem) ** 2).mean()
+    plain.backward()
+    both = parameter.grad.numpy()
+    assert loss == pytest.approx(plain.item(), rel=1e-12)
+    np.testing.assert_allclose(gradient, (both + both.swapaxes(0, 1)) / 2, atol=1e-12 * np.abs(both).max())
+    counted = np.zeros((2, g[0, 0].size), int)
+    for field, start, stop in problem.stretches:
+        counted[field, start:stop] += 1
+    assert counted.max() == 1
+    assert counted.reshape(interior.shape)[interior].all()
+    assert (counted.mean() > 0.5) == (share == 1.0)
 
 
 @pytest.mark.parametrize("n", [2, 3])

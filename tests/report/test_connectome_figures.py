@@ -186,6 +186,8 @@ def test_the_slice_shows_the_curves_of_the_example(drawn):
         radius = np.hypot(rows.x - 79.5, rows.y - 4)
         turn = np.abs(np.arctan2(rows.x - 79.5, rows.y - 4))
         np.testing.assert_allclose(radius, 50 + drift * turn / 1.2)
+        assert np.all(np.diff(rows.x) > 0)  # from one end to the other
+        assert rows.x.min() < 79.5 - 35 < 79.5 + 35 < rows.x.max()
     lines = {line.get_label(): line for line in fig.axes[1].lines}
     assert set(SLICE) <= set(lines)
     styles = [(lines[name].get_color(), str(lines[name].get_linestyle())) for name in METRICS]

@@ -112,6 +112,11 @@ def test_three_views_to_scale_and_the_crossing_from_near(tracts):
         for (low, high), (first, last) in ((ax.get_xlim(), shared[x]), (ax.get_ylim(), shared[y])):
             assert low < first < last < high
             assert high - low <= last - first + 8
+    for row in (fig.axes[:3], fig.axes[3:]):  # curve 0 runs along x, curve 1 along z
+        second = 1 if row[0] is fig.axes[0] else 2  # from near, integral curves stand between
+        along_x, along_z = ([ax.lines[i].get_xydata() for ax in row] for i in (0, second))
+        assert [bool(np.nanstd(line[:, 0]) > 1) for line in along_x] == [True, True, False]
+        assert [bool(np.nanstd(line[:, 1]) > 1) for line in along_z] == [False, True, True]
     looks = {
         (line.get_color(), str(line.get_linestyle())) for line in fig.axes[0].lines if len(line.get_xdata())
     }

@@ -206,6 +206,15 @@ def random_seeds(
     return seeds, which
 
 
+def anisotropic_seeds(fields: FibreFields, least: float = 2.0) -> tuple[np.ndarray, np.ndarray]:
+    """Every voxel of one mask whose largest eigenvalue is more than `least` times the next, and field 0."""
+    tensor = fields.tensor if fields.tensor is not None else fields.scaled_tensor
+    assert tensor is not None
+    eigenvalues = np.linalg.eigvalsh(tensor)
+    seeds = np.argwhere(fields.mask[0] & (eigenvalues[..., -1] > least * eigenvalues[..., -2])).astype(float)
+    return seeds, np.zeros(len(seeds), int)
+
+
 def follow(
     g: np.ndarray,
     fields: FibreFields,

@@ -296,8 +296,9 @@ def _interpolate(by_voxel: np.ndarray, shape: np.ndarray, y: np.ndarray, values:
     aa, bb, ahead = 1 - a, 1 - b, shape[1]
     if len(shape) == 2:
         for f in range(len(values)):
-            before = bb * by_voxel[voxel, f] + b * by_voxel[voxel + 1, f]
-            values[f] = aa * before + a * (bb * by_voxel[voxel + ahead, f] + b * by_voxel[voxel + ahead + 1, f])
+            here = bb * by_voxel[voxel, f] + b * by_voxel[voxel + 1, f]
+            there = bb * by_voxel[voxel + ahead, f] + b * by_voxel[voxel + ahead + 1, f]
+            values[f] = aa * here + a * there
     else:
         low = min(max(int(np.floor(y[2])), 0), shape[2] - 2)
         c, side = y[2] - low, shape[2]

@@ -236,18 +236,27 @@ def _accumulate(
             for j in range(i, n):
                 _differences(g[i * n + j], start, size, strides, n_pairs, pair, scratch)
                 pair += 1
-        bend = v[field, :, start:stop], drift[field, :, start:stop]
+        # One index each: a row of a slice would not be known to lie in one piece.
+        v0, v1, drift0, drift1 = (v[field, 0], v[field, 1], drift[field, 0], drift[field, 1])
         if n == 2:
-            total += _point_2(scratch, bend[0][0], bend[0][1], bend[1][0], bend[1][1], project, scale)
+            total += _point_2(
+                scratch,
+                v0[start:stop],
+                v1[start:stop],
+                drift0[start:stop],
+                drift1[start:stop],
+                project,
+                scale,
+            )
         else:
             total += _point_3(
                 scratch,
-                bend[0][0],
-                bend[0][1],
-                bend[0][2],
-                bend[1][0],
-                bend[1][1],
-                bend[1][2],
+                v0[start:stop],
+                v1[start:stop],
+                v[field, 2, start:stop],
+                drift0[start:stop],
+                drift1[start:stop],
+                drift[field, 2, start:stop],
                 project,
                 scale,
             )
@@ -268,7 +277,7 @@ def _differences(
     pair: int,
     scratch: np.ndarray,
 ) -> None:
-    """An entry of g on a stretch, to row `pair` of the scratch; along axis i, to row n_pairs (1 + i) + pair."""
+    """An entry of g to row `pair` of the scratch, and its slope along axis i to n_pairs (1 + i) + pair."""
     here = scratch[pair * PITCH :]
     for x in range(U(size)):
         here[x] = entry[U(start) + x]

@@ -106,8 +106,8 @@ class NetworkMetric(nn.Module):
         v : (m, n, *grid) unit directions, 0 where there are none.
         kind : of the metric's parameters, see `metric_parameters.metric_of`.
         generator : gives the weights, by torch's default rule; the global generator is left as it was.
-        zero_last : start at the flat metric, with zeros in the last convolution, instead of torch's rule (the
-            published start, a rougher metric than the flat one). In 3-D only the logarithms of the eigenvalues
+        zero_last : start at the flat metric, with zeros in the last convolution, instead of torch's rule
+            (the published start, a rougher metric than the flat one). In 3-D only the logs of the eigenvalues
             start at zero: with zeros in the rotation too, its gradient would be zero for ever.
         recompute : see `DenseEncoderDecoder`.
         """
@@ -121,7 +121,7 @@ class NetworkMetric(nn.Module):
             torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
             self.network = DenseEncoderDecoder(n, m * n, n_parameters(n, kind), blocks, recompute=recompute)
         if zero_last:
-            last = self.network.head[-1][-1].weight
+            last = self.network.get_submodule("head")[-1][-1].weight  # type: ignore[index]
             nn.init.zeros_(last[-N_LOG_EIGENVALUES:])
 
     def forward(self) -> torch.Tensor:

@@ -98,9 +98,10 @@ def fit_metric(
 ) -> MetricFit:
     """Minimise the residual over the parameters of a model.
 
-    optimiser : "adam" minimises the logarithm of the loss, whose gradient does not fade as the loss falls over
-        many decades, with a rate that falls to 0 as a cosine. "adadelta" is the published training: constant
-        rate, and the loss in its large units, without which Adadelta's own constant would swamp gradients.
+    optimiser : "adam" minimises the logarithm of the loss, whose gradient does not fade as the loss falls
+        over many decades, with a rate that falls to 0 as a cosine. "adadelta" is the published training: a
+        constant rate, and the loss in its large units, without which Adadelta's own constant would swamp
+        gradients.
 
     Raises
     ------
@@ -111,6 +112,7 @@ def fit_metric(
     if optimiser == "adam":
         # Adam's constant is relative to gradients that may be far below its default of 1e-8.
         descent: torch.optim.Optimizer = torch.optim.Adam(parameters, lr=learning_rate, eps=1e-12)
+        schedule: torch.optim.lr_scheduler.LRScheduler
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(descent, n_iterations)
     elif optimiser == "adadelta":
         descent = torch.optim.Adadelta(parameters, lr=learning_rate)

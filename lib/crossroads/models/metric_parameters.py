@@ -40,13 +40,15 @@ def metric_of(u: torch.Tensor, n: int, kind: str) -> torch.Tensor:
     axis, angle, logs = u[:3], u[3], u[4:]
     if kind == "rotation":
         axis = axis / torch.sqrt((axis**2).sum(0) + torch.finfo(u.dtype).tiny)
-    x, y, z = axis
-    zero = torch.zeros_like(x)
-    k = torch.stack([torch.stack(row) for row in ([zero, -z, y], [z, zero, -x], [-y, x, zero])])
-    k2 = torch.einsum("ij...,jk...->ik...", k, k)
-    identity = torch.eye(3, dtype=u.dtype, device=u.device).reshape(3, 3, *(1,) * (u.ndim - 1))
-    r = identity + torch.sin(angle) * k + (1 - torch.cos(angle)) * k2
-    return torch.einsum("ij...,j...,kj...->ik...", r, torch.exp(logs), r)
+    # K^2 = axis axis^T - |axis|^2 I
+    less = 1 - torch.cos(angle)
+    x, y, z = torch.sin(angle) * axis
+    d = 1 - less * (axis**2).sum(0)
+    r = less * axis[:, None] * axis[None] + torch.stack([d, -z, y, z, d, -x, -y, x, d]).unflatten(0, (3, 3))
+    root = r * torch.exp(logs / 2)
+    # Three outer products of columns: many times faster than a batch of 3 x 3 products.
+    first, second, third = (root[:, None, k] * root[None, :, k] for k in range(3))
+    return first + second + third
 
 
 def _exponential(u: torch.Tensor) -> torch.Tensor:

@@ -7,6 +7,7 @@ tables are those of `analyse.connectome.deviation_table`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -95,8 +96,8 @@ def draw_solvers(table: pd.DataFrame, rng: np.random.Generator) -> Drawn:
         (axes[1], "matched", "distance (voxels)"),
         (axes[2], "coverage", "coverage"),
     ):
-        values = {name: rows[kind].dropna().to_numpy() for name, rows in by.items()}
-        numbers[kind] = figures.groups(ax, values, looks, rng)
+        of_curves = {name: rows[kind].dropna().to_numpy() for name, rows in by.items()}
+        numbers[kind] = figures.groups(ax, of_curves, looks, rng)
         ax.set_ylabel(label)
     axes[1].set_ylim(bottom=0)
     axes[2].set_ylim(0, 1.03)
@@ -297,7 +298,7 @@ def _means(
     rows: pd.DataFrame,
     x: str,
     y: str,
-    look: Mapping[str, str],
+    look: Mapping[str, Any],
     rng: np.random.Generator,
     label: str = "",
 ) -> pd.DataFrame:

@@ -148,6 +148,28 @@ def test_long_and_scattered_rows_count_in_full(share: float) -> None:
     assert (counted.mean() > 0.5) == (share == 1.0)
 
 
+@pytest.mark.parametrize("grid", [(60, 45), (3, 2500), (16, 15, 14), (3, 3, 2200)])
+@pytest.mark.parametrize("project", [True, False])
+def test_grids_longer_than_a_stretch_and_masks_with_wide_gaps(grid: tuple[int, ...], project: bool) -> None:
+    rng = np.random.default_rng(0)
+    n = len(grid)
+    root = np.eye(n).reshape(n, n, *[1] * n) + 0.1 * rng.normal(size=(n, n, *grid))
+    g = np.einsum("ki...,kj...->ij...", root, root)
+    v = rng.normal(size=(2, n, *grid))
+    v /= np.linalg.norm(v, axis=1, keepdims=True)
+    mask = np.ones((2, *grid), bool)
+    mask[1].reshape(-1)[mask[1].size // 3 : mask[1].size // 2] = False
+    problem = pose_residual(v, mask)
+    loss, gradient = loss_and_gradient(g, problem, project)
+    parameter = torch.tensor(g, requires_grad=True)
+    plain = (plain_residual(parameter, problem, project) ** 2).mean()
+    plain.backward()
+    both = parameter.grad.numpy()
+    assert loss == pytest.approx(plain.item(), rel=1e-12)
+    both = (both + np.swapaxes(both, 0, 1)) / 2
+    np.testing.assert_allclose(gradient, both, atol=1e-12 * np.abs(both).max())
+
+
 @pytest.mark.parametrize("n", [2, 3])
 def test_the_gradient_is_the_limit_of_differences(n: int) -> None:
     rng = np.random.default_rng(3)

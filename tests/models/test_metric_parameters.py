@@ -3,7 +3,7 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.linalg import expm
 from scipy.spatial.transform import Rotation
@@ -50,8 +50,7 @@ def test_rotations_are_those_of_scipy_and_keep_the_eigenvalues(
     axis: tuple[float, float, float], angle: float, logs: tuple[float, float, float]
 ) -> None:
     length = np.linalg.norm(axis)
-    if length < 1e-6:
-        return
+    assume(length > 1e-6)
     g = matrix([*axis, angle, *logs], 3, "rotation")
     turn = Rotation.from_rotvec(angle * np.array(axis) / length).as_matrix()
     np.testing.assert_allclose(g, turn @ np.diag(np.exp(logs)) @ turn.T, atol=1e-12 * np.exp(max(logs)))

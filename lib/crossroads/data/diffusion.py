@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
-from dipy.core.gradients import GradientTable, gradient_table
-from dipy.core.sphere import HemiSphere, disperse_charges
-from dipy.data import get_fnames
-from dipy.io.gradients import read_bvals_bvecs
-from dipy.io.image import load_nifti
-from dipy.reconst.dti import TensorModel, fractional_anisotropy
 
 from crossroads.data.fibre_fields import EIGENVALUES, FibreFields
+
+with warnings.catch_warnings():
+    # dipy asks tqdm for a bar that a notebook draws, which needs ipywidgets; none is ever shown here.
+    warnings.filterwarnings("ignore", message="IProgress not found")
+    from dipy.core.gradients import GradientTable, gradient_table
+    from dipy.core.sphere import HemiSphere, disperse_charges
+    from dipy.data import get_fnames
+    from dipy.io.gradients import read_bvals_bvecs
+    from dipy.io.image import load_nifti
+    from dipy.reconst.dti import TensorModel, fractional_anisotropy
 
 BACKGROUND = 0.7e-3  # isotropic diffusivity where there are no fibres [mm^2/s]
 LEAST_FA = 0.2  # of a voxel of dipy's volumes that counts as white matter

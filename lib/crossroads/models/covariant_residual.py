@@ -20,9 +20,9 @@ from numba import njit
 from scipy.ndimage import binary_erosion
 
 UNIT = 1e-4  # how far from 1 a direction's length may be
-STRETCH = 1024  # voxels that the compiled loss treats at a time: what it keeps of them stays in the cache
+STRETCH = 2048  # voxels that the compiled loss treats at a time: what it keeps of them stays in the cache
 PITCH = STRETCH + 40  # between its rows: at a power of 2 they would all fall on the same lines of the cache
-GAP = 64  # a longer run of voxels outside the interior is skipped
+GAP = 16  # a longer run of voxels outside the interior is skipped
 FAST = {"contract", "reassoc"}  # sums may be reordered; what is no number stays none
 U = np.uint64
 OFFICIAL_SCALE = 1000.0  # the published code multiplies v by this on load, and the residual goes as v^2

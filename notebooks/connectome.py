@@ -301,7 +301,7 @@ glue("inverse_ring", float(ring["inverse"].matched.mean()))
 # Shot curves stay within {glue:text}`off_cone:.3f` voxels of the formulas. On the braid, the flat metric has
 # a residual of {glue:text}`rms_flat:.3f` (root mean square); the closed form of a single strand
 # {glue:text}`rms_strand:.5f`, which is what differences on a grid leave; the metric fitted to both strands
-# {glue:text}`rms_learned:.5f`. Round the bend its geodesics are {glue:text}`learned_ring:.2f` voxels off on
+# {glue:text}`rms_learned:.1e`. Round the bend its geodesics are {glue:text}`learned_ring:.2f` voxels off on
 # average, those of the inverse tensor {glue:text}`inverse_ring:.1f`.
 #
 # ## The network, and the metric it makes (architecture, eigen-composition)

@@ -1,4 +1,4 @@
-"""The encoder-decoder against the published counts, a network built by hand, and the metric it starts from."""
+"""The encoder-decoder against published counts, a network built by hand, and the metric it starts from."""
 
 import numpy as np
 import pytest

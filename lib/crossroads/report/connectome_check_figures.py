@@ -141,7 +141,7 @@ def draw_nuisances(noise: pd.DataFrame, flips: pd.DataFrame, rng: np.random.Gene
         ax.set(ylabel="coverage", ylim=(0, 1.03))
     for ax in axes[:3]:
         ax.set_xlabel("noise (°)")
-    axes[3].set_xlabel("reversed directions (share)")
+    axes[3].set_xlabel("share reversed")
     handles, labels = [], []
     for ax in (axes[0], axes[2], axes[3]):
         more = ax.get_legend_handles_labels()
@@ -231,8 +231,6 @@ def draw_ways(table: pd.DataFrame, rng: np.random.Generator) -> Drawn:
         ax.axvline(3, color="0.6", ls=":", lw=1)
         ax.set_xticks(left.index)
         ax.set_xlabel("families of fibres")
-    axes[0].annotate("as many\nas unknowns", (3, left.max()), xytext=(-3, 0), textcoords="offset points",
-                     ha="right", va="top", fontsize=8)  # fmt: skip
     return fig, figures.stack(numbers, "panel")
 
 

@@ -488,8 +488,8 @@ glue("overlap_share", float(overlap_share["learned"]))
 # strands overlap, the residual is {glue:text}`overlap_share:.1e` of the flat metric's.
 #
 # An honest word on the scene: the strands cross where they are nearly straight. Three harder ones follow.
-# Look in **A** for where the learned metric (below, in each block) is nearer than the others, and for branching
-# bundles, which share many voxels at small angles.
+# Look in **A** for where the learned metric (lowest in each block) is nearer than the others, and for
+# branching bundles, which share many voxels at small angles.
 
 # %% tags=["hide-input"]
 others, other_tables = {}, []
@@ -995,9 +995,11 @@ else:
 
 # %% [markdown]
 # ## From measures to claims
+#
+# Each claim is measured here, and in the control in which it must fail.
 
 
-# %% tags=["remove-output"]
+# %% tags=["hide-input", "remove-output"]
 def settle(key, values, control="", unit="voxels"):
     """Note a key, with a bootstrap interval over its items; None where nothing is there to measure."""
     found = None
@@ -1070,7 +1072,7 @@ for control, name, tracks in (
     settle("network_braid_coverage", tracks.coverage, control, unit="")
 settle("flat_log10_loss", flat_level, unit="")
 
-# %% tags=["remove-output"]
+# %% tags=["hide-input", "remove-output"]
 settle("change_with_speed", analysis.change_with_speed(learned["braid"], braid, rng), unit="")
 speed_left_in = analysis.change_with_speed(learned["braid"], braid, rng, project=False)
 settle("change_with_speed", speed_left_in, "sigma left in", unit="")

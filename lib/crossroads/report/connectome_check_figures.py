@@ -24,7 +24,7 @@ from crossroads.report.intervals import estimate
 Drawn = tuple[Figure, pd.DataFrame]
 SCENE_MARKS = "osD^v"
 SIGNS: dict[bool, figures.Look] = {
-    True: {"color": "#0173B2", "marker": "o"},
+    True: {"color": "#029E73", "marker": "^"},
     False: {"color": "#D55E00", "marker": "s"},
 }
 FITTED_LINE, LEFT_OUT_LINE = "-", ":"

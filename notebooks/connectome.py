@@ -81,9 +81,10 @@ interval = partial(estimate, rng=rng)
 # metric, {cite:t}`hao2014`). And none can carry two directions through one voxel, because a tensor has one.
 #
 # {cite:t}`dai2023` turn the question round. The directions are known; *which metric has them as geodesics*?
-# That is a partial differential equation for the metric, and they let a convolutional network solve it, much
-# as physics-informed networks solve others. They try it on two strands that cross, and on brains of the Human
-# Connectome Project {cite:p}`vanessen2013`.
+# That is a partial differential equation for the metric, and they let a convolutional network solve it,
+# much as physics-informed networks solve others. They try it on two strands that cross, and on brains of
+# the Human Connectome Project {cite:p}`vanessen2013`. A review of the first version speaks of subject
+# 103818, of regions where fibres cross in 3-D, and of generality as what the authors want next.
 #
 # ## The model
 #
@@ -980,7 +981,8 @@ figures.show(
 # The authors publish two slices and a sub-volume derived from the Human Connectome Project; the [data
 # page](../book/data.md) says where. With `CROSSROADS_DATA` set, `data="hcp-103818"` or `data="hcp-100610"`
 # puts a slice in the place of the synthetic one, `data="hcp-111312"` the sub-volume in the place of the
-# helices. The tensors of 100610 are not published, so inverse and adjugate are missing there.
+# helices. The tensors of 100610 are not published, so inverse and adjugate are missing there; for 103818
+# the conformal metric is that of the published exponent.
 
 # %% tags=["hide-input"]
 seen = volume if data == "hcp-111312" else slice_fields

@@ -8,6 +8,7 @@ from torch.nn import functional
 from crossroads.data import fibre_fields
 from crossroads.models import dense_encoder_decoder as dense
 from crossroads.models.covariant_residual import pose_residual, residual_loss
+from crossroads.models.metric_fits import fit_metric
 
 
 def generator(seed=0):
@@ -96,8 +97,25 @@ def test_zeros_in_the_last_layer_start_at_the_flat_metric():
     assert torch.equal(g, torch.eye(2, dtype=torch.float64)[..., None, None].expand(2, 2, 100, 100))
     volume = np.zeros((1, 3, 9, 8, 10))
     volume[:, 0] = 1
-    g = dense.NetworkMetric(volume, "rotation", (1, 1, 1), generator(), zero_last=True)().detach().numpy()
-    np.testing.assert_allclose(g, np.eye(3)[..., None, None, None] * np.ones((9, 8, 10)), atol=1e-12)
+    for kind in ("rotation", "published"):
+        g = dense.NetworkMetric(volume, kind, (1, 1, 1), generator(), zero_last=True)().detach().numpy()
+        np.testing.assert_allclose(g, np.eye(3)[..., None, None, None] * np.ones((9, 8, 10)), atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["exponential", "rotation", "published"])
+def test_the_flat_start_is_no_dead_end(kind):
+    ring = fibre_fields.annulus(3.0, 8.0)
+    v, mask = ring.v, ring.mask
+    if kind != "exponential":  # the same ring in 3-D, all directions in the plane
+        v = np.concatenate([v, np.zeros_like(v[:, :1])], axis=1)[..., None].repeat(4, -1)
+        mask = mask[..., None].repeat(4, -1)
+    model = dense.NetworkMetric(v, kind, (1, 1, 1), generator(), zero_last=True)
+    before = [p.detach().clone() for p in model.parameters()]
+    loss = fit_metric(model, pose_residual(v, mask), 6, 1e-3).loss
+    assert loss[-1] < 0.9 * loss[0]
+    moved = [p.detach() - old for p, old in zip(model.parameters(), before, strict=True)]
+    assert all(change.any() for change in moved)
+    assert moved[-1].flatten(1).abs().amax(1).min() > 1e-4  # each of the metric's parameters
 
 
 def test_every_weight_learns_and_the_seed_decides():

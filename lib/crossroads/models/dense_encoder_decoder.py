@@ -18,7 +18,9 @@ from torch.utils.checkpoint import checkpoint
 from crossroads.models.metric_parameters import metric_of, n_parameters
 
 FACTOR = 4  # by which the grid shrinks in the middle of the network
-N_LOG_EIGENVALUES = 3  # the last of the 7 numbers of a 3-D metric
+# Which parameters of a metric are 0 where it is flat. Those of a rotation are not all among them: the gradient
+# of its axis would vanish with its angle and that of the angle with the axis, for ever.
+FLAT = {"exponential": [0, 1, 2], "rotation": [4, 5, 6], "published": [0, 1, 2, 4, 5, 6]}
 
 
 class DenseEncoderDecoder(nn.Sequential):
@@ -106,9 +108,8 @@ class NetworkMetric(nn.Module):
         v : (m, n, *grid) unit directions, 0 where there are none.
         kind : of the metric's parameters, see `metric_parameters.metric_of`.
         generator : gives the weights, by torch's default rule; the global generator is left as it was.
-        zero_last : start at the flat metric, with zeros in the last convolution, instead of torch's rule
-            (the published start, a rougher metric than the flat one). In 3-D only the logs of the eigenvalues
-            start at zero: with zeros in the rotation too, its gradient would be zero for ever.
+        zero_last : start at the flat metric, with zeros in the last convolution (where `FLAT` says), instead
+            of torch's rule (the published start, a rougher metric than the flat one).
         recompute : see `DenseEncoderDecoder`.
         """
         super().__init__()
@@ -122,7 +123,8 @@ class NetworkMetric(nn.Module):
             self.network = DenseEncoderDecoder(n, m * n, n_parameters(n, kind), blocks, recompute=recompute)
         if zero_last:
             last = self.network.get_submodule("head")[-1][-1].weight  # type: ignore[index]
-            nn.init.zeros_(last[-N_LOG_EIGENVALUES:])
+            with torch.no_grad():
+                last[FLAT[kind]] = 0
 
     def forward(self) -> torch.Tensor:
         """g (n, n, *grid), float64."""

@@ -116,3 +116,16 @@ def test_trend_and_losses():
     flat = analysis.flat(2, braid.mask.shape[1:])
     assert analysis.log10_loss(flat, braid) == pytest.approx(8.37, abs=0.005)  # the dossier's prototype
     assert analysis.rms_residual(flat, braid) == pytest.approx(5.8e-2, abs=1e-3)
+
+
+def test_anisotropic_seeds_are_the_voxels_above_the_ratio():
+    ratio = np.full((6, 5), 1.9)
+    ratio[2:4, 1] = 2.1
+    tensor = np.zeros((6, 5, 2, 2))
+    tensor[..., 0, 0], tensor[..., 1, 1] = 1, ratio
+    mask = np.ones((1, 6, 5), bool)
+    mask[0, 3] = False
+    fields = fibre_fields.FibreFields("row", np.zeros((1, 2, 6, 5)), mask, 1.0, scaled_tensor=tensor)
+    seeds, field = analysis.anisotropic_seeds(fields)
+    assert seeds.tolist() == [[2.0, 1.0]]
+    assert field.tolist() == [0]

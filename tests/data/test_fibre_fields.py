@@ -231,29 +231,6 @@ def test_flip_fraction_counts_pairs_of_near_axes():
     assert np.isnan(ff.flip_fraction(ff.FibreFields("", 0 * v, mask, 1.0)))
 
 
-@pytest.mark.parametrize("kind", ["tensor", "scaled_tensor"])
-def test_seeds_lie_where_tensors_are_long_and_are_spread_evenly(kind):
-    """The ratio of eigenvalues falls along x, from 5 to 1: it is above 2 in columns 0 to 7."""
-    x, y = np.indices((11, 10))
-    tensor = np.zeros((11, 10, 2, 2))
-    tensor[..., 0, 0], tensor[..., 1, 1] = 0.1 * (5 - 0.4 * x), 0.1
-    mask = (y > 0)[None]
-    fields = ff.FibreFields("row", np.zeros((1, 2, 11, 10)), mask, 1.0, **{kind: tensor})
-    n_long = 8 * 9
-    every = ff.anisotropic_seeds(fields, n_long)
-    np.testing.assert_array_equal(every, np.argwhere(mask[0] & (x < 7.5)))
-    some = ff.anisotropic_seeds(fields, 8)
-    np.testing.assert_array_equal(some[[0, -1]], every[[0, -1]])
-    np.testing.assert_allclose(np.histogram(some[:, 0], [0, 2, 4, 6, 8])[0], 2)
-    with pytest.raises(ValueError, match="row: 73 seeds asked for, of 72 voxels.*expected 1 to 72"):
-        ff.anisotropic_seeds(fields, n_long + 1)
-
-
-def test_seeds_need_tensors():
-    with pytest.raises(ValueError, match="braid: no tensors"):
-        ff.anisotropic_seeds(ff.braid(), 5)
-
-
 @given(n_layers=st.integers(1, 4))
 def test_erosion_takes_voxels_within_that_many_steps_of_the_outside(n_layers):
     scene = SCENES[0]

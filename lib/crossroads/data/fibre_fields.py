@@ -19,7 +19,6 @@ HALF_LENGTH = 42.0  # of an arc, from the crossing to its end
 HALF_TURN = 1.3  # an arc turns less than this to each side [rad], so that two arcs cross once
 GRID_3D = (48, 64, 48)  # of the published 3-D sub-volume
 NEAR_PARALLEL = np.cos(np.pi / 6)  # neighbours count as one fibre up to 30 degrees
-ANISOTROPIC = 2.0  # ratio of the two largest eigenvalues above which a voxel serves as a seed
 
 
 @dataclass(frozen=True)
@@ -273,29 +272,6 @@ def erode(fields: FibreFields, n_layers: int = 1) -> FibreFields:
     """Take layers of voxels off each mask: those with a direct neighbour outside of it."""
     mask = np.stack([binary_erosion(one, iterations=n_layers) for one in fields.mask])
     return replace(fields, v=fields.v * mask[:, None], mask=mask)
-
-
-def anisotropic_seeds(fields: FibreFields, n: int) -> np.ndarray:
-    """Voxels (n, n_dims) spread evenly, in grid order, over those whose first eigenvalue is twice the second.
-
-    Of the tensor, else of the scaled one, which has the same ratios; in the mask of any field.
-
-    Raises
-    ------
-    ValueError : no tensors, or fewer such voxels than n.
-    """
-    tensor = fields.tensor if fields.tensor is not None else fields.scaled_tensor
-    if tensor is None:
-        raise ValueError(f"{fields.name}: no tensors to choose seeds by; take seeds at random")
-    inside = np.argwhere(fields.mask.any(0))
-    values = np.linalg.eigvalsh(tensor[tuple(inside.T)])
-    voxels = inside[values[:, -1] > ANISOTROPIC * values[:, -2]]
-    if not 1 <= n <= len(voxels):
-        raise ValueError(
-            f"{fields.name}: {n} seeds asked for, of {len(voxels)} voxels whose first eigenvalue is more than "
-            f"{ANISOTROPIC:g} times the second; expected 1 to {len(voxels)}"
-        )
-    return voxels[np.linspace(0, len(voxels) - 1, n).round().astype(int)].astype(float)
 
 
 def flip_fraction(fields: FibreFields) -> float:

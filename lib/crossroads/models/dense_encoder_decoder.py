@@ -18,8 +18,8 @@ from torch.utils.checkpoint import checkpoint
 from crossroads.models.metric_parameters import metric_of, n_parameters
 
 FACTOR = 4  # by which the grid shrinks in the middle of the network
-# Which parameters of a metric are 0 where it is flat. Those of a rotation are not all among them: the gradient
-# of its axis would vanish with its angle and that of the angle with the axis, for ever.
+# Which parameters of a metric start at 0 to make it flat. Those of a rotation do not all: the gradient of its
+# axis would vanish with the angle and that of the angle with the axis, for ever.
 FLAT = {"exponential": [0, 1, 2], "rotation": [4, 5, 6], "published": [0, 1, 2, 4, 5, 6]}
 
 

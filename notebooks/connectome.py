@@ -1058,9 +1058,9 @@ for control, name in (("", "learned"), ("averaged tensor", "inverse")):
     settle("overlap_residual_share", overlap_share[name], control, unit="")
     settle("paper_seeds_distance", paper_seeds[name].matched, control)
     settle("paper_seeds_coverage", paper_seeds[name].coverage, control, unit="")
-if volume.tensor is not None:
-    settle("learned_crossing_3d", in_volume["inverse"].matched, "averaged tensor")
-    settle("learned_crossing_3d_coverage", in_volume["inverse"].coverage, "averaged tensor", unit="")
+averaged = in_volume.get("inverse")  # the recorded volume comes without tensors
+settle("learned_crossing_3d", averaged and averaged.matched, "averaged tensor")
+settle("learned_crossing_3d_coverage", averaged and averaged.coverage, "averaged tensor", unit="")
 settle("learned_crossing_3d", in_volume["learned"].matched)
 settle("learned_crossing_3d_coverage", in_volume["learned"].coverage, unit="")
 settle("published_axis_crossing_3d", in_volume["published axis"].matched)

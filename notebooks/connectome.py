@@ -982,7 +982,8 @@ figures.show(
 # page](../book/data.md) says where. With `CROSSROADS_DATA` set, `data="hcp-103818"` or `data="hcp-100610"`
 # puts a slice in the place of the synthetic one, `data="hcp-111312"` the sub-volume in the place of the
 # helices. The tensors of 100610 are not published, so inverse and adjugate are missing there; for 103818
-# the conformal metric is that of the published exponent.
+# the conformal metric is that of the published exponent. What was recorded on them stands beside this build
+# in the table of claims.
 
 # %% tags=["hide-input"]
 seen = volume if data == "hcp-111312" else slice_fields

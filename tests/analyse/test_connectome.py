@@ -107,7 +107,7 @@ def test_restarts_by_hand():
     stretched[0, 0] = np.e**2  # logs 2 and 0: after the best scale 1 and -1, length sqrt(2)
     assert analysis.restart_spread([flat, flat * 5, stretched], mask) == pytest.approx([0, 2**0.5, 2**0.5])
     line = np.stack([np.linspace(0, 10, 101), np.zeros(101)], axis=1)[None, None]
-    assert analysis.curves_apart([line, line + [0, 0.5]]) == pytest.approx([0.5])
+    assert analysis.curves_apart([line, line + np.array([0, 0.5])]) == pytest.approx([0.5])
 
 
 def test_trend_and_losses():

@@ -12,6 +12,7 @@ from crossroads.analyse.geodesics import (
     metric_distance,
     seed_directions,
     shoot,
+    spread,
     streamlines,
 )
 from crossroads.models.tensor_metrics import adjugate_metric, conformal_metric, inverse_metric
@@ -342,6 +343,35 @@ def test_directions_at_seeds_between_voxels(angle: float, radius: float) -> None
     u = np.array([np.cos(angle), np.sin(angle)])
     found = seed_directions(Ring.v, Ring.mask, 50 + radius * u[None])
     np.testing.assert_allclose(found, [[-u[1], u[0]]], atol=2e-3)
+
+
+@given(angle=st.floats(0, 2 * np.pi), offset=st.floats(1e-4, 0.5))
+def test_parallel_lines_keep_their_distance(angle: float, offset: float) -> None:
+    u = np.array([[np.cos(angle), np.sin(angle)]])
+    g, mask, seed = (
+        constant(np.array([[2.0, 0.3], [0.3, 1.0]]), (41, 41)),
+        full((41, 41)),
+        np.array([[20.0, 20]]),
+    )
+    growth = spread(g, mask, seed, u, n_steps=190, offset=offset)
+    np.testing.assert_allclose(growth, np.ones((1, 191)), rtol=1e-6)
+
+
+def test_neighbours_on_circles_and_on_a_cone() -> None:
+    # The metrics of a ring keep their geodesics when all radii are scaled: that from radius a r0 is a times
+    # that from r0, at a times the arc length. Neighbours are (x - s x') / r0 apart, with x from the middle.
+    circles = inverse_metric(Ring.tensor(), Ring.mask) / np.where(Ring.mask, Ring.r, 1) ** 2
+    s = 0.1 * np.arange(301)
+    growth = spread(circles, Ring.mask, Ring.seed, Ring.up, n_steps=300)
+    np.testing.assert_allclose(growth[0], np.hypot(1, s / 30), rtol=2e-2)
+    theta = np.linspace(0, 1, 100_001)  # of the cone's r = 30 / cos(k theta)
+    k = np.sqrt(ACROSS / ALONG)
+    r = 30 / np.cos(k * theta)
+    length = np.append(0, np.hypot(np.diff(r), (r[1:] + r[:-1]) / 2 * np.diff(theta)).cumsum())
+    x, y = (np.interp(s, length, xy) for xy in (r * np.cos(theta), r * np.sin(theta)))
+    apart = np.hypot(x - s * np.gradient(x, 0.1), y - s * np.gradient(y, 0.1)) / 30
+    growth = spread(inverse_metric(Ring.tensor(), Ring.mask), Ring.mask, Ring.seed, Ring.up, n_steps=300)
+    np.testing.assert_allclose(growth[0, 5:-5], apart[5:-5], rtol=2e-2)
 
 
 def ray(angle: float, lengths: np.ndarray) -> np.ndarray:

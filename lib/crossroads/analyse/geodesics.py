@@ -258,7 +258,7 @@ def _both_ways(
     """Curves (2, n_curves, n_steps + 1, n) along and against the directions; fields (n_fields, *grid)."""
     starts = np.concatenate([np.hstack([seeds, directions]), np.hstack([seeds, -directions])]).astype(float)
     by_voxel = np.ascontiguousarray(fields.reshape(len(fields), -1).T)
-    paths = _trace(rule, by_voxel, mask.ravel(), np.array(mask.shape), starts, step, n_steps)
+    paths = _trace(rule, by_voxel, np.ascontiguousarray(mask), starts, step, n_steps)
     return paths.reshape(2, len(seeds), n_steps + 1, -1)
 
 
@@ -282,10 +282,11 @@ def _to_polyline(points: np.ndarray, polyline: np.ndarray) -> np.ndarray:
 
 
 # Compiled loops, one curve after another: as fast for one as for many, and none is followed beyond its end.
+# The parts of a step are inlined and the dimension is known from the mask's type: twice as fast.
 
 
-@njit(cache=True)
-def _interpolate(by_voxel: np.ndarray, shape: np.ndarray, y: np.ndarray, values: np.ndarray) -> None:
+@njit(inline="always")
+def _interpolate(by_voxel: np.ndarray, shape: tuple[int, ...], y: np.ndarray, values: np.ndarray) -> None:
     """Bi- or trilinear interpolation of fields (n_voxels, n_fields) at the first components of y."""
     low = min(max(int(np.floor(y[0])), 0), shape[0] - 2)
     a = y[0] - low
@@ -300,8 +301,8 @@ def _interpolate(by_voxel: np.ndarray, shape: np.ndarray, y: np.ndarray, values:
             there = bb * by_voxel[voxel + ahead, f] + b * by_voxel[voxel + ahead + 1, f]
             values[f] = aa * here + a * there
     else:
-        low = min(max(int(np.floor(y[2])), 0), shape[2] - 2)
-        c, side = y[2] - low, shape[2]
+        low = min(max(int(np.floor(y[2])), 0), shape[-1] - 2)  # shape[2] would not compile in 2-D
+        c, side = y[2] - low, shape[-1]
         cc, voxel, ahead = 1 - c, voxel * side + low, ahead * side
         for f in range(len(values)):
             total = 0.0
@@ -312,7 +313,7 @@ def _interpolate(by_voxel: np.ndarray, shape: np.ndarray, y: np.ndarray, values:
             values[f] = total
 
 
-@njit(cache=True)
+@njit(inline="always")
 def _accelerate(rule: int, n: int, y: np.ndarray, values: np.ndarray, rate: np.ndarray) -> None:
     """Derivative of y = (x, x') with packed Gamma and, for the rules that add one, a term in the values."""
     along, speed2 = 0.0, 0.0
@@ -338,7 +339,7 @@ def _accelerate(rule: int, n: int, y: np.ndarray, values: np.ndarray, rate: np.n
             rate[n + k] += along * y[n + k]
 
 
-@njit(cache=True)
+@njit(inline="always")
 def _follow(n: int, y: np.ndarray, dyad: np.ndarray, rate: np.ndarray) -> None:
     """Derivative of y = (x, heading): x' is the principal unit vector of the dyad on the heading's side."""
     for i in range(n):
@@ -360,18 +361,13 @@ def _follow(n: int, y: np.ndarray, dyad: np.ndarray, rate: np.ndarray) -> None:
 
 @njit(cache=True)
 def _trace(
-    rule: int,
-    by_voxel: np.ndarray,
-    mask: np.ndarray,
-    shape: np.ndarray,
-    starts: np.ndarray,
-    step: float,
-    n_steps: int,
+    rule: int, by_voxel: np.ndarray, mask: np.ndarray, starts: np.ndarray, step: float, n_steps: int
 ) -> np.ndarray:
     """Runge-Kutta paths (n_starts, n_steps + 1, n) from (x, x'), NaN once the nearest voxel is not in a mask.
 
-    by_voxel (n_voxels, n_fields) and mask (n_voxels,) : flat, of the grid's shape.
+    by_voxel (n_voxels, n_fields) : flat, of the voxels of the mask (*grid).
     """
+    shape, flat_mask = mask.shape, mask.ravel()
     n = len(shape)
     paths = np.full((len(starts), n_steps + 1, n), np.nan)
     values, rates = np.empty(by_voxel.shape[1]), np.empty((4, 2 * n))
@@ -385,7 +381,7 @@ def _trace(
                 nearest = np.rint(y[i])
                 inside = inside and 0 <= nearest < shape[i]
                 voxel = voxel * shape[i] + int(nearest)
-            if not (inside and mask[voxel]):
+            if not (inside and flat_mask[voxel]):
                 break
             for i in range(n):
                 paths[curve, t, i] = y[i]

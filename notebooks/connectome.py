@@ -917,8 +917,8 @@ glue("left_4", float(left[4]))
 # whose ball need not be an ellipsoid, would be the next step.
 #
 # **Does a small mistake stay small?** A curve can be a geodesic and yet unstable: its neighbours may run away
-# from it. Look for growth above the dotted line. In a bend part of it is no danger: the outer of two neighbours
-# has the longer way and lags behind.
+# from it. Look for growth above the dotted line. In a bend part of it is no danger: the outer of two
+# neighbours has the longer way and lags behind.
 
 # %% tags=["hide-input"]
 starts = analysis.directions_at(braid, braid_seeds, braid_field)

@@ -52,6 +52,7 @@ from crossroads.data.settings import data_folder, load_settings
 from crossroads.data.units import sweep
 from crossroads.models import dense_encoder_decoder as dense
 from crossroads.models.covariant_residual import official_log10, pose_residual, residual, residual_loss
+from crossroads.models.tensor_metrics import adjugate_metric, conformal_metric, inverse_metric
 from crossroads.report import connectome_check_figures as checks
 from crossroads.report import connectome_figures as paper
 from crossroads.report import figures, play, tract_figures
@@ -289,10 +290,9 @@ figures.show(
 )
 
 # %% tags=["remove-output"]
-flats = {name: analysis.flat(2, scene.mask.shape[1:]) for name, scene in scenes.items()}
 single = replace(scenes["braid"], v=scenes["braid"].v[:1], mask=scenes["braid"].mask[:1])
 glue("off_cone", float(off.max()))
-glue("rms_flat", analysis.rms_residual(flats["braid"], scenes["braid"]))
+glue("rms_flat", analysis.rms_residual(analysis.flat(2, scenes["braid"].mask.shape[1:]), scenes["braid"]))
 glue("rms_strand", analysis.rms_residual(scenes["braid"].truth[0], single))
 glue("rms_learned", analysis.rms_residual(learned["braid"], scenes["braid"]))
 glue("learned_ring", float(ring["learned"].matched.mean()))
@@ -1043,20 +1043,20 @@ def change(scale):
     """Relative difference of mean deviations round the bend with scaled tensors, adjugate to inverse."""
     fields = analysis.with_tensor_scale(annulus, scale)
     means = [
-        follow(analysis.tensor_metrics(fields)[name], fields, ring_seeds, ring_field).matched.mean()
-        for name in ("adjugate", "inverse")
+        follow(metric(fields.tensor, fields.mask[0]), fields, ring_seeds, ring_field).matched.mean()
+        for metric in (adjugate_metric, inverse_metric)
     ]
     return means[0] / means[1] - 1
 
 
-radius = np.hypot(*(np.indices(annulus.mask.shape[1:]).T - annulus.seeds[0] + [0, 35]).T)
+radius = np.sqrt(ring_metrics["inverse"][0, 0] / exact[0, 0])  # what the exact factor is made of
 settle("adjugate_change_constant", change(1.0), unit="")
 settle("adjugate_change_varying", abs(change(np.exp(radius / 50))), unit="")
 settle("adjugate_change_varying", abs(change(3.0)), "scaled tensor", unit="")
 if "adjugate" in in_brain:
-    scaled = analysis.tensor_metrics(analysis.with_tensor_scale(slice_fields, 3.0))
-    again = {n: follow(scaled[n], slice_fields, slice_seeds, slice_field, reach=reach) for n in ("inverse",)}
-    settle("adjugate_slice", again["inverse"].matched, "scaled tensor")
+    scaled = inverse_metric(3 * slice_fields.tensor, slice_fields.mask[0])
+    again = follow(scaled, slice_fields, slice_seeds, slice_field, reach=reach)
+    settle("adjugate_slice", again.matched, "scaled tensor")
 settle("exact_conformal_annulus", ring["exact"].matched)
 settle("exact_conformal_annulus", ring["inverse"].matched, "no factor")
 settle("conformal_braid", on_braid["conformal"].matched)
@@ -1114,7 +1114,8 @@ settle("learned_braid_sigma_in", on_braid["sigma in"].matched)
 settle("learned_braid_mode_b", by_mode["learned", "b"].matched)
 settle("learned_braid_nearest", on_braid["learned"].nearest)
 settle("conformal_annulus", ring["conformal"].matched)
-clipped = follow(analysis.tensor_metrics(annulus, clip=3.0)["conformal"], annulus, ring_seeds, ring_field)
+wider = conformal_metric(annulus.tensor, annulus.mask[0], clip=3.0)
+clipped = follow(wider, annulus, ring_seeds, ring_field)
 settle("conformal_annulus_clip_3", clipped.matched)
 
 # %% [markdown]

@@ -1,7 +1,6 @@
 """The paper's 2-D figures of the connectome chapter, drawn from fields, metrics and curves that are known."""
 
 import re
-from itertools import combinations
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -17,6 +16,7 @@ from crossroads.data import fibre_fields
 from crossroads.models.tensor_metrics import inverse_metric
 from crossroads.report import connectome_figures as paper
 from crossroads.report import figures
+from tests.report.texts import check_texts
 
 BRAID, ANNULUS = fibre_fields.braid(), fibre_fields.annulus()
 MIDDLE = np.array([79.5, 4.0])  # of the ring
@@ -104,16 +104,7 @@ def series(drawn, name, which):
 def test_text_is_whole_and_apart(drawn, name):
     fig, _ = drawn[name]
     assert fig.get_figwidth() <= figures.WIDTH
-    fig.draw_without_rendering()
-    ticks = [t for ax in fig.axes for a in (ax.xaxis, ax.yaxis) for t in a.get_ticklabels(which="both")]
-    texts = [t for t in fig.findobj(Text) if t.get_visible() and t.get_text() and t not in ticks]
-    for text in texts:
-        assert text.get_fontsize() >= figures.SMALLEST, text.get_text()
-        (left, bottom), (right, top) = text.get_window_extent().get_points()
-        assert min(left, bottom) >= 0, text.get_text()
-        assert max(right - fig.bbox.x1, top - fig.bbox.y1) <= 0, text.get_text()
-    for one, two in combinations(texts, 2):
-        assert not one.get_window_extent().overlaps(two.get_window_extent()), (one.get_text(), two.get_text())
+    check_texts(fig)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,19 +1,18 @@
 """The figures of the place-code paper against the planted results that they were given."""
 
 import re
-from itertools import combinations
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.legend import Legend
-from matplotlib.text import Text
 
 from crossroads.analyse.frame_decoding import FrameDecoding
 from crossroads.data.linear_track import Runs, Session
 from crossroads.report import figures
 from crossroads.report import noise_geometry_figures as noise
 from crossroads.report import place_code_figures as place
+from tests.report.texts import check_texts
 
 SIZES = np.array([20, 100, 200, 300])
 RNG = np.random.default_rng(0)
@@ -106,24 +105,10 @@ def values(drawn, name, panel):
 @pytest.mark.parametrize("name", NAMES)
 def test_text_is_whole_and_apart(drawn, name):
     fig, _ = drawn[name]
-    fig.draw_without_rendering()
-    ticks = [
-        label
-        for ax in fig.axes
-        for axis in (ax.xaxis, ax.yaxis)
-        for label in axis.get_ticklabels(which="both")
-    ]
-    texts = [t for t in fig.findobj(Text) if t.get_visible() and t.get_text() and t not in ticks]
-    for text in texts:
-        assert text.get_fontsize() >= figures.SMALLEST, text.get_text()
-        (left, bottom), (right, top) = text.get_window_extent().get_points()
-        assert min(left, bottom) >= 0, text.get_text()
-        assert max(right - fig.bbox.x1, top - fig.bbox.y1) <= 0, text.get_text()
+    texts = check_texts(fig)
     for legend in fig.findobj(Legend):
         for text in set(texts) - set(legend.get_texts()):
             assert not text.get_window_extent().overlaps(legend.get_window_extent()), text.get_text()
-    for one, two in combinations(texts, 2):
-        assert not one.get_window_extent().overlaps(two.get_window_extent()), (one.get_text(), two.get_text())
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -3,18 +3,17 @@
 import json
 import re
 from base64 import b64decode
-from itertools import combinations
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.legend import Legend
-from matplotlib.text import Text
 from scipy.spatial.transform import Rotation
 
 from crossroads.data import fibre_fields
 from crossroads.data.fibre_fields import FibreFields
 from crossroads.report import figures, play, tract_figures
+from tests.report.texts import check_texts
 
 N_CURVES, N_STEPS = 20, 100
 FIELD = np.arange(N_CURVES) % 2
@@ -87,16 +86,7 @@ def points(trace):
 def test_text_is_whole_and_apart(tracts):
     fig, _ = tracts
     assert fig.get_figwidth() <= figures.WIDTH
-    fig.draw_without_rendering()
-    ticks = [t for ax in fig.axes for a in (ax.xaxis, ax.yaxis) for t in a.get_ticklabels(which="both")]
-    texts = [t for t in fig.findobj(Text) if t.get_visible() and t.get_text() and t not in ticks]
-    for text in texts:
-        assert text.get_fontsize() >= figures.SMALLEST, text.get_text()
-        (left, bottom), (right, top) = text.get_window_extent().get_points()
-        assert min(left, bottom) >= 0, text.get_text()
-        assert max(right - fig.bbox.x1, top - fig.bbox.y1) <= 0, text.get_text()
-    for one, two in combinations(texts, 2):
-        assert not one.get_window_extent().overlaps(two.get_window_extent()), (one.get_text(), two.get_text())
+    check_texts(fig)
     for legend in fig.findobj(Legend):
         for ax in fig.axes:
             assert not ax.get_window_extent().overlaps(legend.get_window_extent())

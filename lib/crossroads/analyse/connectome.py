@@ -159,7 +159,7 @@ def mask_box(mask: np.ndarray) -> tuple[slice, ...]:
     return tuple(slice(low, high + 1) for low, high in zip(where.min(0), where.max(0), strict=True))
 
 
-def tensor_metrics(fields: FibreFields, clip: float = 2.0) -> dict[str, np.ndarray]:
+def tensor_metrics(fields: FibreFields) -> dict[str, np.ndarray]:
     """The flat metric, and those of the paper's three rivals for which there are tensors; each (n, n, *grid).
 
     The conformal metric is that of the published exponent where there is one, else of ours, clipped.
@@ -172,7 +172,7 @@ def tensor_metrics(fields: FibreFields, clip: float = 2.0) -> dict[str, np.ndarr
     if fields.scaled_tensor is not None:
         metrics["conformal"] = inverse_metric(fields.scaled_tensor, mask)
     elif fields.tensor is not None:
-        metrics["conformal"] = conformal_metric(fields.tensor, mask, clip)
+        metrics["conformal"] = conformal_metric(fields.tensor, mask)
     return metrics
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle, pairwise
-from typing import Any, Literal
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -126,25 +126,17 @@ def draw_closed_forms(annulus: FibreFields, inverse: np.ndarray, exact: np.ndarr
     return fig, figures.stack(numbers, "series")
 
 
-def draw_slice(
-    fields: FibreFields,
-    curves: Mapping[str, np.ndarray],
-    example: int,
-    zoom: tuple[float, float, float, float] | None = None,
-) -> Drawn:
+def draw_slice(fields: FibreFields, curves: Mapping[str, np.ndarray], example: int) -> Drawn:
     """Draw a slice and, from one seed, the curves of all metrics; then the same from near.
 
-    curves : by metric, and "integral curve". example : number of the seed. zoom : first and last x, first and
-        last y of panel B; by default what holds the integral curve up to 30 voxels from the seed.
+    curves : by metric, and "integral curve". example : number of the seed. Panel B holds the integral curve
+        up to 30 voxels from the seed.
     """
     mask, seed = fields.mask[0], curves["integral curve"][0, example, 0]
     first, last = _box(mask)
-    if zoom is None:
-        reference = joined(curves["integral curve"], example)
-        near = reference[np.linalg.norm(reference - seed, axis=1) < NEAR]
-        low, high = np.maximum(near.min(0) - 8, first), np.minimum(near.max(0) + 8, last)
-    else:
-        low, high = np.array(zoom[::2], float), np.array(zoom[1::2], float)
+    reference = joined(curves["integral curve"], example)
+    near = reference[np.linalg.norm(reference - seed, axis=1) < NEAR]
+    low, high = np.maximum(near.min(0) - 8, first), np.minimum(near.max(0) + 8, last)
     steepest = max((side[1] / side[0]) for side in (last - first, high - low))
     fig, (left, right) = plt.subplots(1, 2, figsize=(figures.WIDTH, min(1.1 + 2.9 * steepest, 4.6)))
     figures.letter((left, right))
@@ -167,20 +159,16 @@ def draw_slice(
     return fig, figures.stack(numbers, "series")
 
 
-def draw_deviations(
-    table: pd.DataFrame,
-    distance: Literal["matched", "nearest"] = "matched",
-    paper: Mapping[str, Mapping[str, float]] = PAPER_BOXES,
-) -> Drawn:
+def draw_deviations(table: pd.DataFrame) -> Drawn:
     """Draw the deviation of curves by metric, beside the paper's boxes, and their coverage.
 
-    table : columns metric, coverage and the `distance`, one row a curve and way. paper : empty for none.
+    table : columns metric, matched and coverage, one row a curve and way.
     """
     fig, axes = plt.subplots(1, 2, figsize=(figures.WIDTH, 3.1), width_ratios=[1.4, 1])
     figures.letter(axes)
     metrics = list(dict.fromkeys(table.metric))
     numbers = []
-    for ax, kind in zip(axes, (distance, "coverage"), strict=True):
+    for ax, kind in zip(axes, ("matched", "coverage"), strict=True):
         values = [table.loc[table.metric == name, kind].dropna().to_numpy() for name in metrics]
         drawn = ax.boxplot(
             values, positions=np.arange(len(metrics)), widths=0.35, showfliers=False, showmeans=True,
@@ -193,19 +181,18 @@ def draw_deviations(
         ax.set_xticks(np.arange(len(metrics)), metrics)
         ax.tick_params(axis="x", rotation=25)
     marks: dict[str, Any] = {"mfc": "white", "mec": "black", "ms": 5, "ls": ""}
-    for i, name in enumerate(name for name in metrics if name in paper):
-        box, x = paper[name], metrics.index(name) + 0.32
+    for i, name in enumerate(name for name in metrics if name in PAPER_BOXES):
+        box, x = PAPER_BOXES[name], metrics.index(name) + 0.32
         axes[0].plot([x, x], [box["low"], box["high"]], color="0.45", lw=0.8)
         for part, marker in (("q1", "_"), ("q3", "_"), ("low", "_"), ("high", "_")):
             axes[0].plot(x, box[part], marker, color="0.45", ms=9 if part[0] == "q" else 5, mew=1.5)
         for part, marker in (("median", "D"), ("mean", "^")):
             axes[0].plot(x, box[part], marker, **marks, label="" if i else f"paper's {part}, digitised")
         parts = ("low", "q1", "median", "q3", "high", "mean")
-        numbers.append((distance, name, "paper", *(box[part] for part in parts), np.nan))
-    axes[0].set(ylabel="distance (voxels; paper: no unit)" if paper else "distance (voxels)", ylim=(0, None))
+        numbers.append(("matched", name, "paper", *(box[part] for part in parts), np.nan))
+    axes[0].set(ylabel="distance (voxels; paper: no unit)", ylim=(0, None))
     axes[1].set(ylabel="coverage", ylim=(0, 1.03))
-    if paper:
-        figures.legend(axes[0], 1)
+    figures.legend(axes[0], 1)
     columns = ["panel", "metric", "whose", "low", "q1", "median", "q3", "high", "mean", "n"]
     return fig, pd.DataFrame(numbers, columns=columns)
 
@@ -248,15 +235,11 @@ def draw_braid(fields: FibreFields, g: np.ndarray, curves: np.ndarray, reference
     return fig, figures.stack(numbers, "series")
 
 
-def draw_losses(
-    losses: Mapping[str, np.ndarray],
-    flat_level: float,
-    points: Sequence[tuple[float, float]] = PAPER_LOSS,
-) -> Drawn:
+def draw_losses(losses: Mapping[str, np.ndarray], flat_level: float) -> Drawn:
     """Draw log10 losses in the paper's units against the iteration, beside a third party's points.
 
     losses : by solver (n_iterations,), as of `covariant_residual.official_log10`; flat_level : of the flat
-        metric. points : iteration and log10 loss.
+        metric.
     """
     fig, ax = plt.subplots(figsize=(figures.WIDTH, 3))
     numbers = {}
@@ -267,7 +250,7 @@ def draw_losses(
         numbers[name] = pd.DataFrame({"x": iteration[shown], "value": np.asarray(loss)[shown]})
     ax.axhline(flat_level, color="0.5", ls=(0, (8, 4)), lw=1, label="flat metric")
     numbers["flat metric"] = pd.DataFrame({"x": [np.nan], "value": [flat_level]})
-    x, y = np.array(points).T
+    x, y = np.array(PAPER_LOSS).T
     ax.plot(x, y, "D", mfc="none", mec="black", label="paper's, by a third party")
     numbers["paper, by a third party"] = pd.DataFrame({"x": x, "value": y})
     ax.set(xscale="log", xlabel="iteration", ylabel="log₁₀ loss (paper's units)")

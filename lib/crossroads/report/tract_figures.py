@@ -23,6 +23,7 @@ from crossroads.report.connectome_figures import FIELD_COLOURS, LOOKS, REFERENCE
 VIEWS = ((0, 1, "from above"), (0, 2, "from the front"), (1, 2, "from the side"))
 AXES = "xyz"
 N_POINTS = 50  # of a curve in the page
+N_NEAR = 6  # curves of each bundle that are shown from near
 N_TURNED = 12  # curves that can be turned
 DASHES = {
     "inverse": "dashdot",
@@ -41,14 +42,11 @@ BALLS = (  # kind of `metric_parameters.metric_of`, name, column of the numbers,
 SIZES = ("shortest", "middle", "longest")
 
 
-def draw_tracts(
-    fields: FibreFields, curves: np.ndarray, references: np.ndarray, field: np.ndarray, n_near: int = 6
-) -> Drawn:
+def draw_tracts(fields: FibreFields, curves: np.ndarray, references: np.ndarray, field: np.ndarray) -> Drawn:
     """Draw geodesics in three projections, and where the bundles cross from near, with integral curves.
 
-    curves, references (2, n_curves, n_steps + 1, 3); field (n_curves,), the bundle of each. n_near : curves
-        of each bundle that are shown from near, where the bundles share voxels, or in the middle third of the
-        grid.
+    curves, references (2, n_curves, n_steps + 1, 3); field (n_curves,), the bundle of each. From near
+        are a few of each bundle, where the bundles share voxels, or in the middle third of the grid.
     """
     low, high = _crossing(fields.mask)
     first, last = (f(np.argwhere(fields.mask.any(0)), axis=0) for f in (np.min, np.max))
@@ -57,7 +55,7 @@ def draw_tracts(
     fig, axes = plt.subplots(2, 3, figsize=(figures.WIDTH, 5.6), width_ratios=ratios)
     figures.letter(axes.flat)
     numbers: dict[str, pd.DataFrame] = {}
-    near = _entering(references, field, low, high, n_near)
+    near = _entering(references, field, low, high, N_NEAR)
     for k, bundle in enumerate(field):
         path, look = joined(curves, k), {"color": FIELD_COLOURS[bundle], "ls": STYLES[bundle]}
         pieces = {f"geodesic {k}, bundle {bundle + 1}": path}

@@ -88,9 +88,9 @@ need-CH:
 		|| { echo "$(PYTHON) has no venv: install it (Debian: apt install python3-venv)"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install -q uv
-	$(INSTALL) -e '.[torch,book,test]'
+	$(INSTALL) -e '.[torch,book,speech,test]'
 	@touch $@
 
 .venv/.lab-ready: .venv/.ready
-	$(INSTALL) -e '.[torch,book,test,lab]'
+	$(INSTALL) -e '.[torch,book,speech,test,lab]'
 	@touch $@

@@ -24,7 +24,7 @@ class Story:
 
     Raises
     ------
-    ValueError : times that run backwards or beyond the sound, a missing column, or a word outside its sentence.
+    ValueError : times that run backwards or beyond the sound, a missing column, a word outside its sentence.
     """
 
     sound: np.ndarray

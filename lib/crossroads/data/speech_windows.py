@@ -1,0 +1,164 @@
+"""From recordings to windows: splits that do not leak, scaling that survives artefacts, windows of 3 s.
+
+Follows the published pipeline (dossier of Défossez et al. 2023: brain preprocessing, splits, evaluation).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import pandas as pd
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy.signal import resample_poly
+
+from crossroads.data.listening import SOUND_HZ, Recording, Story
+
+BEFORE_S, AFTER_S = 0.5, 2.5  # of a window, around its event
+BASELINE_S = 0.5  # whose mean is subtracted from the window
+STEP_S = 0.5  # between training windows
+BLOCK_S = 6.0  # least length of a block of sentences
+TEST, VALID = 0.2, 0.3  # a block's hash below the first: test; below the second: validation
+N_SCALING = 200  # training windows that a recording's scaling is fitted on, at most
+SPLITS = ("train", "valid", "test")
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """The windows of a story at the model's rate; all times are samples.
+
+    rate_hz : samples a second. n_window : samples of a window. n_shift : by how many the brain comes later.
+    train, valid : first samples of the windows that start every 0.5 s.
+    test : the candidates, a row a word: the story's columns, `sample` (first of its window) and `block`.
+    """
+
+    rate_hz: float
+    n_window: int
+    n_shift: int
+    train: np.ndarray
+    valid: np.ndarray
+    test: pd.DataFrame
+
+
+def cut(
+    story: Story, rate_hz: float, shift_s: float, salt: int, rng: np.random.Generator | None = None
+) -> Timeline:
+    """Cut a story into blocks of whole sentences, at least 6 s long, and deal their windows to the splits.
+
+    A block goes where the hash of its words says, so that a sentence is in one split in all recordings. Its
+    windows lie wholly inside it.
+
+    Parameters
+    ----------
+    rate_hz : of the model. shift_s : by how much later the brain's window is than the sound's.
+    salt : added to the hash; the published code's is 12.
+    rng : for a split that leaks (a demonstration): windows and words are dealt singly, as many as by blocks.
+
+    Raises
+    ------
+    ValueError : a split without windows: the story is too short.
+    """
+    n_window = round((BEFORE_S + AFTER_S) * rate_hz) + 1
+    step = round(STEP_S * rate_hz)
+    groups = _blocks(story.sentence_s)
+    texts = story.sentence_texts()
+    starts: dict[str, list[np.ndarray]] = {split: [] for split in SPLITS}
+    words = story.words.assign(
+        sample=((story.words.onset_s - BEFORE_S) * rate_hz).round().astype(int),
+        block=np.repeat(np.arange(len(groups)), [len(g) for g in groups])[story.words.sentence],
+    )
+    kept = np.zeros(len(words), bool)
+    for number, group in enumerate(groups):
+        split = split_of(" ".join(texts[i] for i in group), salt)
+        first, last = (story.sentence_s[[group[0], group[-1]], [0, 1]] * rate_hz).astype(int)
+        starts[split].append(np.arange(first, last - n_window + 1, step))
+        if split == "test":
+            inside = (words["sample"] >= first) & (words["sample"] + n_window <= last)
+            kept |= ((words.block == number) & inside).to_numpy()
+    train, valid, test = (np.concatenate([np.zeros(0, int), *starts[split]]) for split in SPLITS)
+    if rng is not None:
+        dealt = rng.permutation(np.concatenate([train, valid, test]))
+        train, valid = np.sort(dealt[: len(train)]), np.sort(dealt[len(train) : len(train) + len(valid)])
+        possible = np.flatnonzero((words["sample"] >= 0) & (words["sample"] + n_window <= last))
+        chosen = rng.permutation(possible)[: kept.sum()]
+        kept = np.isin(np.arange(len(words)), chosen)
+    counts = {"train": len(train), "valid": len(valid), "test": int(kept.sum())}
+    if min(counts.values()) == 0:
+        length = story.sentence_s[-1, 1]
+        raise ValueError(
+            f"windows in the splits: {counts}; the story of {length:.0f} s is too short: make it longer"
+        )
+    return Timeline(
+        rate_hz, n_window, round(shift_s * rate_hz), train, valid, words[kept].reset_index(drop=True)
+    )
+
+
+def _blocks(sentence_s: np.ndarray) -> list[list[int]]:
+    """Consecutive sentences, merged until they last BLOCK_S; what is left at the end joins the last block."""
+    groups: list[list[int]] = []
+    for sentence in range(len(sentence_s)):
+        if groups and sentence_s[groups[-1][-1], 1] - sentence_s[groups[-1][0], 0] < BLOCK_S:
+            groups[-1].append(sentence)
+        else:
+            groups.append([sentence])
+    if len(groups) > 1 and sentence_s[groups[-1][-1], 1] - sentence_s[groups[-1][0], 0] < BLOCK_S:
+        groups[-2].extend(groups.pop())
+    return groups
+
+
+def split_of(uid: str, salt: int) -> str:
+    """Split of a block with these words, by their hash alone: 20 % are for the test, 10 % for validation."""
+    draw = random.Random(int(hashlib.sha256(uid.encode()).hexdigest(), 16) + salt).random()
+    return "test" if draw < TEST else "valid" if draw < VALID else "train"
+
+
+def on_story(recording: Recording, story: Story, rate_hz: float) -> np.ndarray:
+    """A recording at `rate_hz` on the story's timeline: (n_channels, n_samples) float32, 0 where not heard.
+
+    Raises
+    ------
+    ValueError : a sentence goes on after the end of the recording.
+    """
+    up, down = Fraction(rate_hz / recording.sfreq).limit_denominator(1000).as_integer_ratio()
+    x = recording.x if up == down else resample_poly(recording.x, up, down, axis=1).astype(np.float32)
+    n = round(len(story.sound) / SOUND_HZ * rate_hz)
+    aligned = np.zeros((len(x), n), np.float32)
+    ends = [*story.sentence_s[1:, 0], len(story.sound) / SOUND_HZ]
+    for onset, (start, stop), end in zip(recording.sentence_onset_s, story.sentence_s, ends, strict=True):
+        if np.isnan(onset):
+            continue
+        first, last, source = round(start * rate_hz), min(round(end * rate_hz), n), round(onset * rate_hz)
+        needed = source + round((stop - start) * rate_hz) - 1
+        if needed > x.shape[1]:
+            raise ValueError(
+                f"recording of subject {recording.subject}, session {recording.session}, lasts "
+                f"{x.shape[1] / rate_hz:.1f} s; the sentence that begins at {onset:.1f} s ends after it"
+            )
+        piece = x[:, source : source + last - first]
+        aligned[:, first : first + piece.shape[1]] = piece
+    return aligned
+
+
+def scaling(x: np.ndarray, timeline: Timeline, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Median and inter-quartile range of every channel of one recording, over at most 200 training windows.
+
+    Windows have their baseline subtracted. A channel whose range is 0 gets the range 1.
+
+    Parameters
+    ----------
+    x : (n_channels, n_samples) on the story's timeline.
+
+    Returns
+    -------
+    (n_channels,) each, in the unit of x.
+    """
+    chosen = rng.permutation(timeline.train)[:N_SCALING]
+    n_base = round(BASELINE_S * timeline.rate_hz)
+    windows = sliding_window_view(x, timeline.n_window, axis=1)[:, chosen]
+    windows = windows - windows[..., :n_base].mean(-1, keepdims=True)
+    low, middle, high = np.quantile(windows.reshape(len(x), -1), [0.25, 0.5, 0.75], axis=1)
+    spread = high - low
+    return middle, np.where(spread > 0, spread, 1)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from crossroads.data.sound_features import log_mel, mel_filters, to_rate, whisper_mel
+from crossroads.data.sound_features import join_sentences, log_mel, mel_filters, to_rate, whisper_mel
 
 
 def test_filters_are_librosas():
@@ -100,6 +100,20 @@ def test_a_whole_number_of_times_repeats_and_returns(features, factor):
     up = to_rate(features, 10.0, 10.0 * factor, 7 * factor)
     np.testing.assert_array_equal(up, np.repeat(features, factor, axis=1))
     np.testing.assert_array_equal(to_rate(up, 10.0 * factor, 10.0, 7), features)
+
+
+def test_joined_sentences_do_not_drift():
+    """Features that hold their own time, cut into frames a sentence at a time, come back at that time."""
+    lengths = np.random.default_rng(0).uniform(1.0, 4.0, 100)
+    ends = np.cumsum(lengths)
+    sentence_s = np.column_stack([ends - lengths, ends])
+    frames = [start + np.arange(int(np.ceil(50 * length)) + 1)[None] / 50 for start, length in zip(
+        sentence_s[:, 0], lengths, strict=True
+    )]  # fmt: skip
+    n = round(ends[-1] * 24)
+    joined = join_sentences(frames, sentence_s, 50.0, 24.0, n)
+    assert joined.shape == (1, n)
+    assert np.abs(joined[0] - np.arange(n) / 24).max() < 1 / 50 + 1 / 24
 
 
 def test_what_is_no_sound_is_refused():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -98,6 +99,23 @@ def to_rate(features: np.ndarray, from_hz: float, to_hz: float, n: int) -> np.nd
     # A ratio such as 3 / 50 * 50 must not fall below 3 by rounding.
     index = np.floor(np.arange(n) * (from_hz / to_hz) + 1e-6).astype(int)
     return features[..., np.minimum(index, features.shape[-1] - 1)]
+
+
+def join_sentences(
+    features: Sequence[np.ndarray], sentence_s: np.ndarray, from_hz: float, to_hz: float, n: int
+) -> np.ndarray:
+    """(F, n) features on a story's timeline at to_hz, of features (F, m) of each sentence at from_hz.
+
+    Every sentence is brought to its own place: frames cover whole sentences only roughly, and what one has
+    too much or too little would shift all that come after it.
+
+    Parameters
+    ----------
+    sentence_s : (n_sentences, 2) start and end of each sentence in the story [s]; the first starts at 0.
+    """
+    edges = [*np.round(sentence_s[:, 0] * to_hz).astype(int), n]
+    pairs = zip(features, edges[:-1], edges[1:], strict=True)
+    return np.concatenate([to_rate(f, from_hz, to_hz, stop - start) for f, start, stop in pairs], axis=-1)
 
 
 def _checked(sound: np.ndarray, n_least: int) -> np.ndarray:

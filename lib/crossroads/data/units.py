@@ -70,14 +70,7 @@ def sweep(
     ValueError : `fn` belongs to no module of crossroads.
     RuntimeError : its code was edited after this process had loaded it.
     """
-    for file in _sources(frozenset([fn.__module__])):
-        if file.stat().st_mtime > LOADED:
-            # Otherwise what the old code computes would be stored under the key of the new.
-            raise RuntimeError(f"{file} was edited after this process had started: restart the kernel")
-    key = code_key([fn.__module__])
-    home = folder / f"{fn.__module__}.{fn.__qualname__}"
-    home.mkdir(parents=True, exist_ok=True)
-    files = [home / (hashlib.sha256(f"{key}{unit!r}".encode()).hexdigest() + ".npz") for unit in units]
+    files = _files(fn, units, folder)
     results = {file: _load(file) for file in files}
     missing = {file: unit for file, unit in zip(files, units, strict=True) if results[file] is None}
     with _progress(label, len(units), len(units) - len(missing)) as bar:
@@ -86,6 +79,31 @@ def sweep(
             results[file] = _load(file)
             bar.update()
     return [results[file] for file in files]  # type: ignore[misc]
+
+
+def stored(fn: Callable[[U], Result], unit: U, *, folder: Path = ROOT / "build/units") -> Result:
+    """Result of one unit, read where a sweep has stored it, else computed and stored: for use in other units.
+
+    Raises
+    ------
+    As `sweep`.
+    """
+    (file,) = _files(fn, [unit], folder)
+    if _load(file) is None:
+        _store(fn(unit), file)
+    return _load(file)  # type: ignore[return-value]
+
+
+def _files(fn: Callable[[U], Result], units: Sequence[U], folder: Path) -> list[Path]:
+    """Where the results of these units lie, or will."""
+    for file in _sources(frozenset([fn.__module__])):
+        if file.stat().st_mtime > LOADED:
+            # Otherwise what the old code computes would be stored under the key of the new.
+            raise RuntimeError(f"{file} was edited after this process had started: restart the kernel")
+    key = code_key([fn.__module__])
+    home = folder / f"{fn.__module__}.{fn.__qualname__}"
+    home.mkdir(parents=True, exist_ok=True)
+    return [home / (hashlib.sha256(f"{key}{unit!r}".encode()).hexdigest() + ".npz") for unit in units]
 
 
 @functools.cache

@@ -191,9 +191,12 @@ def _improving(losses: list[float], patience: int) -> bool:
 
 def _save(file: Path, decoder: Decoder, optimiser: torch.optim.Adam, history: list, best: dict) -> None:
     state = {
-        "weights": decoder.state_dict(), "optimiser": optimiser.state_dict(), "history": history, "best": best,
+        "weights": decoder.state_dict(),
+        "optimiser": optimiser.state_dict(),
         "places": decoder.brain.places.get_state(),
-    }  # fmt: skip
+        "history": history,
+        "best": best,
+    }
     part = file.with_suffix(".part")
     torch.save(state, part)
     os.replace(part, file)

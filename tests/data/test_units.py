@@ -201,6 +201,14 @@ def test_results_come_in_the_order_of_units_and_once(here, capfd):
     assert sweep(power, [], label="p", folder=here) == []
 
 
+def test_one_unit_shares_what_sweeps_store(here):
+    (swept,) = sweep(power, [Power(2.0, 3)], label="p", folder=here)
+    assert units.stored(power, Power(2.0, 3), folder=here) == swept
+    assert float(units.stored(power, Power(3.0, 2), folder=here)["power"]) == 9.0
+    sweep(power, [Power(3.0, 2)], label="p", folder=here)
+    assert calls == [Power(2.0, 3), Power(3.0, 2)]
+
+
 @pytest.mark.parametrize("damage", ["empty", "half", "tail", "flip", "text"])
 def test_damaged_file_is_computed_again(here, damage):
     [good] = sweep(power, [Power(2.0, 10)], label="p", folder=here)

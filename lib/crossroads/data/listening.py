@@ -24,7 +24,8 @@ class Story:
 
     Raises
     ------
-    ValueError : times that run backwards or beyond the sound, a missing column, a word outside its sentence.
+    ValueError : times that run backwards or beyond the sound, a missing column, a word outside its sentence
+        or of a sentence that is not there.
     """
 
     sound: np.ndarray
@@ -36,15 +37,21 @@ class Story:
         missing = [name for name in WORD_COLUMNS if name not in self.words]
         if missing:
             raise ValueError(f"the words of a story have no column {missing}; needed: {list(WORD_COLUMNS)}")
-        length = len(self.sound) / SOUND_HZ
         edges = self.sentence_s.ravel()
-        if self.sound.ndim != 1 or len(edges) == 0 or (np.diff(edges) < 0).any() or edges[0] < 0:
-            raise ValueError("a story needs one line of sound and sentences that follow each other")
+        if self.sound.ndim != 1 or self.sentence_s.shape[1:] != (2,) or len(edges) == 0:
+            raise ValueError(
+                f"sound {self.sound.shape} and sentences {self.sentence_s.shape}; expected (n,) and (m, 2)"
+            )
+        length = len(self.sound) / SOUND_HZ
+        if not (np.diff(edges, prepend=0) >= 0).all():
+            raise ValueError("the sentences of a story must follow each other, from 0 s on")
         if edges[-1] > length + 1e-3:
             raise ValueError(f"sentences end at {edges[-1]:.3f} s, beyond the sound of {length:.3f} s")
-        onset = self.words.onset_s.to_numpy()
-        start, end = self.sentence_s[self.words.sentence.to_numpy()].T
-        if (np.diff(onset) < 0).any() or (onset < start - 1e-3).any() or (onset > end).any():
+        onset, sentence = self.words.onset_s.to_numpy(), self.words.sentence.to_numpy()
+        if not np.isin(sentence, range(len(self.sentence_s))).all():
+            raise ValueError(f"words of sentences {pd.unique(sentence)}; there are 0 to {len(edges) // 2 - 1}")
+        start, end = self.sentence_s[sentence.astype(int)].T
+        if (np.diff(onset) < 0).any() or not ((onset >= start - 1e-3) & (onset <= end)).all():
             raise ValueError("words must be in order of onset, each within its sentence")
 
     def sentence_texts(self) -> list[str]:

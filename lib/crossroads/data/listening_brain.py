@@ -37,6 +37,7 @@ RESPONSES = {
     "phonetic": ((1.0, 0.13, 0.02), (-0.8, 0.21, 0.03)),
     "lexical": ((-0.4, 0.25, 0.05), (1.0, 0.4, 0.08)),
 }
+LEXICAL = ("part_of_speech", "surprisal", "log_frequency")  # columns of the words
 LONGEST_S = 0.8  # of a response
 HOME = {
     "acoustic": ("Heschl",),
@@ -65,7 +66,7 @@ class Brain:
     shares : of the acoustic, phonetic and lexical streams in a source's variance; they sum to 1.
     variability : how much subjects differ, in position, direction, gain, latency and weights; 0: identical.
     artefacts_per_min : jumps of a few sensors, thousands of times larger than the signal.
-    delay : scales the delays of the responses; 0: an immediate response.
+    delay : scales the delays of the responses; 0: all bumps are centred on the event.
     n_attending : listeners who hear the story; the others hear it at another time, so that their responses
         have nothing to do with it.
 
@@ -85,10 +86,10 @@ class Brain:
     n_attending: int = 10**6
 
     def __post_init__(self) -> None:
-        if len(self.shares) != 3 or min(self.shares) < 0 or abs(sum(self.shares) - 1) > 1e-9:
+        if len(self.shares) != 3 or min(self.shares) < 0 or not abs(sum(self.shares) - 1) <= 1e-9:
             raise ValueError(f"shares {self.shares}: three numbers, 0 or more, that sum to 1, are needed")
-        numbers = (self.strength_nam, self.variability, self.artefacts_per_min, self.delay)
-        if min(numbers) < 0 or self.n_subjects < 1 or self.n_sensors < 1:
+        numbers = (self.strength_nam, self.variability, self.artefacts_per_min, self.delay, self.n_attending)
+        if not all(0 <= number < np.inf for number in numbers) or min(self.n_subjects, self.n_sensors) < 1:
             raise ValueError(f"negative or impossible number in {self}")
 
 
@@ -110,8 +111,18 @@ def streams(story: Story) -> dict[str, np.ndarray]:
     -------
     "acoustic" (6, n): onsets of the envelope and five bands of the spectrum; "phonetic" (n_features, n):
     articulatory features at phoneme onsets; "lexical" (4, n): word onsets, weighted by 1, surprisal,
-    log-frequency and whether the word has content. Every row has mean 0 and variance 1.
+    log-frequency and whether the word has content. Every row has mean 0 and variance 1, or is 0 throughout.
+
+    Raises
+    ------
+    ValueError : a story without phonemes, or whose words lack a column of LEXICAL.
     """
+    missing = [name for name in LEXICAL if name not in story.words]
+    if missing or len(story.phonemes) == 0:
+        raise ValueError(
+            f"a story for a simulated brain has {len(story.phonemes)} phonemes, and words without {missing}; "
+            f"needed are phonemes, and {list(LEXICAL)} of every word"
+        )
     n = round(len(story.sound) / SOUND_HZ * RATE_HZ)
     mel = log_mel(story.sound, 40, RATE_HZ)[:, :n]
     energy = mel.mean(0)
@@ -165,8 +176,16 @@ def simulate_cohort(story: Story, brain: Brain, rate_hz: float, seed: int) -> li
     """Record every listener once, at `rate_hz`, from the story's first sample to its last.
 
     Equal seeds share listeners, noise and artefacts, so that conditions differ in what they name only.
+
+    Raises
+    ------
+    ValueError : an unknown array, more sensors than it has, a story without what `streams` needs, or one too
+        short for listeners who do not attend: shifted in a circle, it must be FOREIGN_S away both ways.
     """
     array, chosen = _array(brain)
+    length = len(story.sound) / SOUND_HZ
+    if brain.n_attending < brain.n_subjects and length < 2 * FOREIGN_S:
+        raise ValueError(f"a story of {length:.1f} s; for inattentive listeners {2 * FOREIGN_S} s are needed")
     heard = streams(story)
     n = round(len(story.sound) / SOUND_HZ * rate_hz)
     recordings = []
@@ -253,7 +272,7 @@ def _noise(
 def _artefacts(
     shape: tuple[int, int], kind: str, per_min: float, rate_hz: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """Jumps: a third of a second, on 1 to 20 sensors at once, 3e3 to 3e6 fT (MEG) or uV (EEG)."""
+    """Jumps: a third of a second, on 1 to 20 sensors at once, 3e3 to 3e6 fT, or 30 uV to 30 mV."""
     x = np.zeros(shape)
     unit = 1e-15 if kind == "meg" else 1e-8
     for start in rng.integers(0, shape[1], rng.poisson(per_min * shape[1] / rate_hz / 60)):

@@ -1,0 +1,101 @@
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from crossroads.analyse import speech
+from crossroads.analyse.retrieval import chance, top_k
+from crossroads.data.listening import SOUND_HZ
+from crossroads.data.listening_brain import Brain
+from crossroads.data.sound_features import log_mel
+from crossroads.models.brain_module import BrainShape
+from crossroads.models.contrastive_training import Fitting
+from crossroads.models.speech_encoders import available
+
+STORY = tuple(speech.Telling(30, "espeak", part, 3, False) for part in range(2))
+LOUD = speech.Decoding(
+    STORY,
+    Brain("easycap-60", 24, 2, 60.0, (1.0, 0.0, 0.0), variability=0.2),
+    20.0,
+    "mel",
+    20,
+    BrainShape(1, d1=12, d2=16, n_blocks=1, harmonics=4),
+    Fitting(batch=32, learning_rate=1e-2, epoch_steps=15, max_epochs=4, patience=4),
+    seed=3,
+)
+
+
+def test_parts_of_a_story_follow_each_other():
+    story, _ = speech.open_story(STORY)
+    parts = [speech.tell(telling) for telling in STORY]
+    length = len(parts[0]["sound"]) / SOUND_HZ
+    np.testing.assert_array_equal(story.sound, np.concatenate([part["sound"] for part in parts]))
+    assert story.sentence_texts() == [
+        " ".join(part["words.word"][part["words.sentence"] == i]).lower() for part in parts for i in range(30)
+    ]
+    second = story.words[story.words.sentence >= 30]
+    np.testing.assert_allclose(second.onset_s, parts[1]["words.onset_s"] + length)
+    n_first = len(parts[0]["phonemes.symbol"])
+    np.testing.assert_allclose(story.phonemes.onset_s[n_first:], parts[1]["phonemes.onset_s"] + length)
+    assert parts[0]["words.word"].tolist() != parts[1]["words.word"].tolist()
+
+
+def test_targets_are_scaled_by_one_number_over_the_training_windows():
+    timeline = speech.timeline_of(LOUD)
+    y = speech.sound_features(LOUD, timeline)
+    heard = np.zeros(y.shape[1], bool)
+    for start in timeline.train:
+        heard[start : start + timeline.n_window] = True
+    assert y[:, heard].mean() == pytest.approx(0, abs=1e-5)
+    assert y[:, heard].std() == pytest.approx(1, abs=1e-5)
+    story, _ = speech.open_story(STORY)
+    mel = log_mel(story.sound, 20, 20.0)[:, : y.shape[1]]
+    slope, offset = np.polyfit(mel.ravel(), y.ravel(), 1)
+    np.testing.assert_allclose(y, slope * mel + offset, atol=1e-4)
+
+
+@pytest.mark.skipif(not available(), reason="without the extra `speech` there is no Whisper")
+def test_components_of_whisper_are_uncorrelated_over_the_training_windows_and_fall_in_size():
+    unit = replace(LOUD, story=(speech.Telling(30, "espeak", 0, 3, True),), features="whisper", n_features=8)
+    timeline = speech.timeline_of(unit)
+    y = speech.sound_features(unit, timeline)
+    heard = np.unique(timeline.train[:, None] + np.arange(timeline.n_window))
+    covariance = np.cov(y[:, heard])
+    spread = np.sqrt(np.diag(covariance))
+    assert np.abs(covariance / np.outer(spread, spread) - np.eye(8)).max() < 1e-3
+    assert (np.diff(spread) < 0).all()
+
+
+def test_described_scores():
+    test = pd.DataFrame({"word": ["b", "a", "b"], "onset_s": [0.0, 0.5, 9.0]})
+    scores = np.log([[0.5, 0.3, 0.2], [0.6, 0.3, 0.1], [0.5, 0.1, 0.4]] * 2)
+    found = speech.describe(scores, test, 2)
+    assert found["true"].tolist() == [0, 1, 2] * 2
+    assert found["rank"].tolist() == [0, 1, 1] * 2
+    assert (
+        found["rank_near"].tolist() == [0, 0, 1] * 2
+    )  # the second is mistaken for a word half a second away
+    np.testing.assert_allclose(found["p"], [0.5, 0.3, 0.4] * 2)
+    np.testing.assert_allclose(found["p_word"], [0.7, 0.3, 0.9] * 2)
+    assert found["word_rank"].tolist() == [0, 1, 0] * 2
+    assert found["top"][2].tolist() == [0, 2, 1]
+    np.testing.assert_allclose(found["top_p"][2], [0.5, 0.4, 0.1])
+
+
+def test_a_strong_signal_is_decoded_and_shuffled_pairs_or_no_signal_are_not():
+    loud = speech.decode(LOUD)
+    silent = speech.decode(replace(LOUD, brain=replace(LOUD.brain, strength_nam=0.0)))
+    shuffled = speech.decode(replace(LOUD, fitting=replace(LOUD.fitting, shuffled=True)))
+    n = len(loud["word"])
+    by_chance = chance(5, n)
+    assert top_k(loud["rank"], 5) > 4 * by_chance
+    assert len(loud["rank"]) == 2 * n
+    for other in (silent, shuffled):
+        # Windows of one sentence overlap, so they count for less than their number.
+        assert abs(top_k(other["rank"], 5) - by_chance) < 4 * np.sqrt(by_chance / (2 * n / 10))
+
+
+def test_same_unit_same_bytes():
+    once, again = speech.decode(LOUD), speech.decode(LOUD)
+    assert all(once[name].tobytes() == again[name].tobytes() for name in once)

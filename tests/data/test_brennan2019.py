@@ -143,7 +143,7 @@ def test_the_story_is_the_segments_one_after_another(stimuli):
     np.testing.assert_allclose(story.words.duration_s, [0.5, 0.55, 0.5, 0.5, 0.8, 0.75])
     # "late" ends after "And" begins.
     np.testing.assert_allclose(story.sentence_s, [[0.25, 1.25], [1.5, 2.0], [4.0, 5.25], [5.25, 6.0]])
-    assert story.words.segment.tolist() == [1, 1, 1, 2, 2, 2]
+    assert story.words.part.tolist() == [1, 1, 1, 2, 2, 2]
     assert (len(story.sound), len(story.phonemes)) == (7.5 * SOUND_HZ, 0)
     second = read_sound(next((stimuli / "audio").glob("*2.wav")), "here")
     np.testing.assert_array_equal(story.sound[-4 * SOUND_HZ :], second)

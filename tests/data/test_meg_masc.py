@@ -112,6 +112,7 @@ def test_the_story_is_all_sounds_one_after_another(cohort):
         story.sentence_s, [[0.25, 0.95], [1.2, 1.9], [2.2, 2.5], [3.5, 4.4], [5.1, 5.9]]
     )
     assert story.words.condition.tolist() == [*["sentence"] * 4, "word_list", *["sentence"] * 4]
+    assert story.words.part.tolist() == [0, 0, 0, 0, 0, 1, 1, 2, 2]
     np.testing.assert_allclose(story.phonemes.onset_s, starts)
     assert set(story.phonemes.symbol) == {"t"}
     steps = np.repeat([1000, 2000, 3000], [3 * SOUND_HZ, 2 * SOUND_HZ, 2.5 * SOUND_HZ])

@@ -56,8 +56,8 @@ def load_cohort(folder: Path, rate_hz: float = 120.0) -> tuple[Story, list[Recor
     -------
     The story: the segments' sounds one after another. A sentence lasts from its first word's onset to its
     last word's end. One that goes on in the next segment is cut there, which makes 90 of 84: the pause
-    between segments is in the recordings only. Words have a column `segment` beside those of
-    `read_word_table`.
+    between segments is in the recordings only. Words have a column `part`, the segment's number, beside
+    those of `read_word_table`.
     The recordings [V], 60 channels in the order of the array easycap-60. Nothing is filtered or
     cleaned here.
 
@@ -228,7 +228,7 @@ def _story(path: Path, sounds: dict[int, np.ndarray]) -> tuple[Story, pd.DataFra
     # Words overlap in the table by up to 46 ms.
     end = np.minimum(sentences.end.to_numpy() + shift, np.append(start[1:], np.inf))
     words = words.assign(
-        onset_s=table.onset + table.Segment.map(begins), sentence=sentence, segment=table.Segment
+        onset_s=table.onset + table.Segment.map(begins), sentence=sentence, part=table.Segment
     )
     nothing = pd.DataFrame({"symbol": [], "onset_s": [], "duration_s": []})
     sound = np.concatenate(list(sounds.values()))

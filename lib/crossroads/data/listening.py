@@ -20,12 +20,13 @@ class Story:
     sentence_s : (n_sentences, 2) start and end of each sentence [s]; they follow each other without overlap.
     words : a row a word in order of onset, with the columns of WORD_COLUMNS (sentence: its index) and, where
         known, `log_frequency` (log10 per million words), `surprisal` (bits), `part_of_speech`, `meaning`.
+        A column `part` (int) numbers the parts between which the recordings pause; without it, there is one.
     phonemes : a row a phoneme: `symbol`, `onset_s`, `duration_s`; empty where unknown.
 
     Raises
     ------
     ValueError : times that run backwards or beyond the sound, a missing column, a word outside its sentence
-        or of a sentence that is not there.
+        or of a sentence that is not there, a sentence of several parts.
     """
 
     sound: np.ndarray
@@ -49,15 +50,30 @@ class Story:
             raise ValueError(f"sentences end at {edges[-1]:.3f} s, beyond the sound of {length:.3f} s")
         onset, sentence = self.words.onset_s.to_numpy(), self.words.sentence.to_numpy()
         if not np.isin(sentence, range(len(self.sentence_s))).all():
-            raise ValueError(f"words of sentences {pd.unique(sentence)}; there are 0 to {len(edges) // 2 - 1}")
+            raise ValueError(
+                f"words of sentences {pd.unique(sentence)}; there are 0 to {len(edges) // 2 - 1}"
+            )
         start, end = self.sentence_s[sentence.astype(int)].T
         if (np.diff(onset) < 0).any() or not ((onset >= start - 1e-3) & (onset <= end)).all():
             raise ValueError("words must be in order of onset, each within its sentence")
+        if "part" in self.words:
+            n_parts = self.words.groupby("sentence").part.nunique()
+            if (n_parts > 1).any():
+                raise ValueError(
+                    f"sentence {n_parts.idxmax()} has words of several parts; cut it between them"
+                )
 
     def sentence_texts(self) -> list[str]:
         """Words of every sentence, joined by blanks, in lower case."""
         joined = self.words.groupby("sentence").word.agg(" ".join).str.lower()
         return joined.reindex(range(len(self.sentence_s)), fill_value="").tolist()
+
+    def sentence_parts(self) -> np.ndarray:
+        """Part of every sentence, (n_sentences,); one without words belongs to the part before it."""
+        if "part" not in self.words:
+            return np.zeros(len(self.sentence_s), int)
+        part = self.words.groupby("sentence").part.first().reindex(range(len(self.sentence_s)))
+        return part.ffill().bfill().to_numpy(int)
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,8 @@ def load_cohort(folder: Path, rate_hz: float = 120.0) -> tuple[Story, list[Recor
     The story: the sounds one after another, by task and by their order in it. A sentence is a run of words
     with one `sequence_id` and `condition` and a rising `word_index`; where events have neither, it ends with
     a full stop. It lasts from its first word's onset to its last word's end. Words have the columns
-    `condition` ("sentence", or "word_list": words in random order) and `sound`; punctuation is cut off.
+    `condition` ("sentence", or "word_list": words in random order) and `part`, which numbers the sounds;
+    punctuation is cut off.
     Events of a sound are those of the recording that has most words of it. Phonemes are named without their
     place in the word.
     The recordings [T], one a task, session "0, task 2"; all MEG channels but the reference ones, sorted by
@@ -201,8 +202,8 @@ def _story(folder: Path, runs: list[_Run]) -> tuple[Story, pd.DataFrame]:
     start = grouped.onset_s.min().to_numpy()
     following = np.append(start[1:], np.inf)
     end = np.minimum(np.minimum(grouped.end.max(), grouped.limit.first()), following).to_numpy()
-    table = told[["onset_s", "duration_s", "condition", "sound"]].assign(
-        word=told.text.str.strip(PUNCTUATION), sentence=sentence
+    table = told[["onset_s", "duration_s", "condition"]].assign(
+        word=told.text.str.strip(PUNCTUATION), sentence=sentence, part=pd.factorize(told["sound"])[0]
     )
     heard = pd.concat(phonemes, ignore_index=True)
     symbols = heard[["onset_s", "duration_s"]].assign(symbol=heard.text.str.split("_").str[0])

@@ -23,7 +23,6 @@ STEP_S = 0.5  # between training windows
 BLOCK_S = 6.0  # least length of a block of sentences
 TEST, VALID = 0.2, 0.3  # a block's hash below the first: test; below the second: validation
 N_SCALING = 200  # training windows that a recording's scaling is fitted on, at most
-SPLITS = ("train", "valid", "test")
 
 
 @dataclass(frozen=True)
@@ -63,49 +62,58 @@ def cut(
     """
     n_window = round((BEFORE_S + AFTER_S) * rate_hz) + 1
     step = round(STEP_S * rate_hz)
-    groups = _blocks(story.sentence_s)
+    groups = blocks(story)
     texts = story.sentence_texts()
-    starts: dict[str, list[np.ndarray]] = {split: [] for split in SPLITS}
-    words = story.words.assign(
-        sample=((story.words.onset_s - BEFORE_S) * rate_hz).round().astype(int),
-        block=np.repeat(np.arange(len(groups)), [len(g) for g in groups])[story.words.sentence],
+    split = np.array([split_of(" ".join(texts[i] for i in group), salt) for group in groups])
+    # Rounded as in on_story, but cut off at the end: a window has no sample after its last sentence.
+    first = np.array([round(story.sentence_s[group[0], 0] * rate_hz) for group in groups])
+    last = np.array([int(story.sentence_s[group[-1], 1] * rate_hz) for group in groups])
+    starts = [np.arange(a, b - n_window + 1, step) for a, b in zip(first, last, strict=True)]
+    train, valid = (
+        np.concatenate([np.zeros(0, int), *(s for s, own in zip(starts, split, strict=True) if own == name)])
+        for name in ("train", "valid")
     )
-    kept = np.zeros(len(words), bool)
-    for number, group in enumerate(groups):
-        split = split_of(" ".join(texts[i] for i in group), salt)
-        first, last = (story.sentence_s[[group[0], group[-1]], [0, 1]] * rate_hz).astype(int)
-        starts[split].append(np.arange(first, last - n_window + 1, step))
-        if split == "test":
-            inside = (words["sample"] >= first) & (words["sample"] + n_window <= last)
-            kept |= ((words.block == number) & inside).to_numpy()
-    train, valid, test = (np.concatenate([np.zeros(0, int), *starts[split]]) for split in SPLITS)
+    sample = ((story.words.onset_s.to_numpy() - BEFORE_S) * rate_hz).round().astype(int)
+    block = np.repeat(np.arange(len(groups)), [len(group) for group in groups])[story.words.sentence]
+    inside = (sample >= first[block]) & (sample + n_window <= last[block])
+    kept = inside & (split[block] == "test")
     if rng is not None:
-        dealt = rng.permutation(np.concatenate([train, valid, test]))
+        dealt = rng.permutation(np.concatenate(starts))
         train, valid = np.sort(dealt[: len(train)]), np.sort(dealt[len(train) : len(train) + len(valid)])
-        possible = np.flatnonzero((words["sample"] >= 0) & (words["sample"] + n_window <= last))
-        chosen = rng.permutation(possible)[: kept.sum()]
-        kept = np.isin(np.arange(len(words)), chosen)
+        chosen = rng.permutation(np.flatnonzero(inside))[: kept.sum()]
+        kept = np.isin(np.arange(len(inside)), chosen)
     counts = {"train": len(train), "valid": len(valid), "test": int(kept.sum())}
     if min(counts.values()) == 0:
         length = story.sentence_s[-1, 1]
         raise ValueError(
             f"windows in the splits: {counts}; the story of {length:.0f} s is too short: make it longer"
         )
-    return Timeline(
-        rate_hz, n_window, round(shift_s * rate_hz), train, valid, words[kept].reset_index(drop=True)
-    )
+    test = story.words.assign(sample=sample, block=block)[kept].reset_index(drop=True)
+    return Timeline(rate_hz, n_window, round(shift_s * rate_hz), train, valid, test)
 
 
-def _blocks(sentence_s: np.ndarray) -> list[list[int]]:
-    """Consecutive sentences, merged until they last BLOCK_S; what is left at the end joins the last block."""
+def blocks(story: Story) -> list[list[int]]:
+    """Consecutive sentences of one part, merged until they last 6 s; a shorter rest joins the last block.
+
+    Only a part that is itself shorter makes a shorter block. None reaches over the border of two parts, where
+    the recordings pause and the story does not.
+    """
     groups: list[list[int]] = []
-    for sentence in range(len(sentence_s)):
-        if groups and sentence_s[groups[-1][-1], 1] - sentence_s[groups[-1][0], 0] < BLOCK_S:
-            groups[-1].append(sentence)
-        else:
-            groups.append([sentence])
-    if len(groups) > 1 and sentence_s[groups[-1][-1], 1] - sentence_s[groups[-1][0], 0] < BLOCK_S:
-        groups[-2].extend(groups.pop())
+
+    def short(group: list[int]) -> bool:
+        return bool(story.sentence_s[group[-1], 1] - story.sentence_s[group[0], 0] < BLOCK_S)
+
+    borders = np.flatnonzero(np.diff(story.sentence_parts())) + 1
+    for part in np.split(np.arange(len(story.sentence_s)), borders):
+        own: list[list[int]] = []
+        for sentence in part.tolist():
+            if own and short(own[-1]):
+                own[-1].append(sentence)
+            else:
+                own.append([sentence])
+        if len(own) > 1 and short(own[-1]):
+            own[-2].extend(own.pop())
+        groups += own
     return groups
 
 
@@ -123,7 +131,7 @@ def on_story(recording: Recording, story: Story, rate_hz: float) -> np.ndarray:
     ValueError : a sentence goes on after the end of the recording.
     """
     up, down = Fraction(rate_hz / recording.sfreq).limit_denominator(1000).as_integer_ratio()
-    x = recording.x if up == down else resample_poly(recording.x, up, down, axis=1).astype(np.float32)
+    x = recording.x if up == down else resample_poly(recording.x, up, down, axis=1, padtype="line")
     n = round(len(story.sound) / SOUND_HZ * rate_hz)
     aligned = np.zeros((len(x), n), np.float32)
     ends = [*story.sentence_s[1:, 0], len(story.sound) / SOUND_HZ]

@@ -19,7 +19,7 @@ from crossroads.data.sound_features import join_sentences, log_mel
 from crossroads.data.speech_windows import Timeline, cut, on_story, scaling
 from crossroads.data.spoken_stories import tell_story
 from crossroads.data.story_text import write_sentences
-from crossroads.data.units import stored
+from crossroads.data.units import code_key, stored
 from crossroads.models.brain_module import BrainModule, BrainShape, DeepMel, encode
 from crossroads.models.contrastive_losses import match_scores
 from crossroads.models.contrastive_training import Decoder, Fitting, Windows, fit
@@ -189,7 +189,9 @@ def decode(unit: Decoding) -> dict[str, np.ndarray]:
     centre, spread = np.stack([scaling(recording, timeline, rng) for recording in x], axis=1)
     windows = Windows(x, centre, spread, sound_features(unit, timeline), timeline, unit.clamp)
     decoder = _decoder(unit, len(x), xy, weights_seed)
-    name = hashlib.sha256(repr(unit).encode()).hexdigest()
+    name = hashlib.sha256(
+        f"{code_key([__name__])}{unit!r}".encode()
+    ).hexdigest()  # no other code goes on from it
     checkpoint = ROOT / "build/checkpoints" / f"{name}.pt"
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     history = fit(decoder, windows, timeline, len(x), unit.fitting, order_seed, checkpoint)

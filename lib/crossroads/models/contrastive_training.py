@@ -144,7 +144,7 @@ def fit(
             total += float(loss.detach())
         valid = _validate(decoder, windows, pairs[1], fitting)
         history.append((total / fitting.epoch_steps, valid))
-        if valid <= min(v for _, v in history):
+        if int(np.argmin([v for _, v in history])) == len(history) - 1:  # a tie is no improvement
             best = {name: value.clone() for name, value in decoder.state_dict().items()}
         _save(checkpoint, decoder, optimiser, history, best)
     decoder.load_state_dict(best)
@@ -162,7 +162,7 @@ def _pairs(starts: np.ndarray, n_recordings: int, shuffled: bool, seed: int) -> 
 
 
 def _batches(pairs: Tensor, fitting: Fitting, seed: int, epoch: int) -> Iterator[Tensor]:
-    """`epoch_steps` batches; every pair comes once before any comes again."""
+    """`epoch_steps` batches; in an epoch, every pair comes once before any comes again."""
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1, epoch)))
     n = fitting.epoch_steps * fitting.batch
     order = np.concatenate([rng.permutation(len(pairs)) for _ in range(-(-n // len(pairs)))])[:n]

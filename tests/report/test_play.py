@@ -1,9 +1,11 @@
 """An interactive figure: its JSON in the page, its numbers as a table, the same bytes every time."""
 
+import io
 import json
 from base64 import b64decode
 from html.parser import HTMLParser
 from itertools import product
+from wave import open as open_wave
 
 import numpy as np
 import pandas as pd
@@ -161,3 +163,57 @@ def test_the_figure_given_is_left_as_it_was(monkeypatch, tmp_path):
     figure = go.Figure(layout={"width": 500})
     play.show(figure, NAME, CAPTION, ALT, DATA, tmp_path)
     assert figure.layout.width == 500
+
+
+def hear(html):
+    """Players of a page: their attributes, and the sounds as (rate, width, channels, samples)."""
+
+    class Players(HTMLParser):
+        def handle_starttag(self, tag, attrs):
+            tags.append(tag)
+            if tag == "audio":
+                players.append(dict(attrs))
+
+    tags, players, heard = [], [], []
+    Players().feed(html)
+    for player in players:
+        kind, _, data = player["src"].partition(",")
+        assert kind == "data:audio/wav;base64"
+        with open_wave(io.BytesIO(b64decode(data, validate=True))) as file:
+            samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+            heard.append((file.getframerate(), file.getsampwidth(), file.getnchannels(), samples))
+    return tags, players, heard
+
+
+def test_sounds_can_be_heard_without_script_or_request():
+    time = np.arange(4_000) / 16_000
+    loud, soft = 2 * np.sin(2 * np.pi * 440 * time), np.float32(0.5) * np.cos(2 * np.pi * 440 * time)
+    rows = [(("heard", "<rabbit>"), loud), (("found", "garden"), soft)]
+    html = play.sounds("What was heard", ["sound of", "word", "listen"], rows)
+    tags, players, heard = hear(html)
+    assert "script" not in tags
+    assert "http" not in html
+    assert [player.keys() for player in players] == 2 * [{"controls", "aria-label", "src"}]
+    assert players[0]["aria-label"] == "listen; sound of: heard, word: <rabbit>"
+    assert Page(html).cells == ["sound of", "word", "listen", "heard", "<rabbit>", "found", "garden"]
+    for (rate, width, channels, samples), sound in zip(heard, (loud, soft), strict=True):
+        assert (rate, width, channels) == (16_000, 2, 1)
+        # One gain for both: the loudest, of amplitude 2, fills the range.
+        np.testing.assert_allclose(samples, sound * 32767 / np.abs(loud).max(), atol=0.51)
+    assert html == play.sounds("What was heard", ["sound of", "word", "listen"], rows)
+
+
+def test_silence_stays_silent():
+    _, _, [(_, _, _, samples)] = hear(play.sounds("s", ["word", "listen"], [(("none",), np.zeros(7))]))
+    np.testing.assert_array_equal(samples, np.zeros(7))
+
+
+@pytest.mark.parametrize("sound", [np.zeros((2, 5)), np.zeros(0), np.array([0, np.nan])])
+def test_what_is_no_sound_is_refused(sound):
+    with pytest.raises(ValueError, match=r"the sound of \['a'\] has shape"):
+        play.sounds("s", ["word", "listen"], [(("a",), sound)])
+
+
+def test_each_column_of_sounds_needs_a_text():
+    with pytest.raises(ValueError, match="one cell a column"):
+        play.sounds("s", ["word", "listen"], [(("a", "b"), np.zeros(5))])

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy.io import wavfile
 
 from crossroads.data.listening import SOUND_HZ
-from crossroads.data.meg_masc import flat_layout, load_cohort, parse_event
+from crossroads.data.meg_masc import load_cohort, parse_event
+from crossroads.data.sensor_arrays import flat_layout, sphere_centre
 
 N = 16_000  # 16 s at 1 kHz
 NAMES = [f"MEG {i:03d}" for i in range(1, 10)]
@@ -137,7 +138,7 @@ def test_signals_and_places_come_back_whatever_their_order(cohort):
         assert (recording.kind, recording.sfreq, recording.x.dtype) == ("meg", 120, np.float32)
         assert (recording.names, recording.x.shape) == (tuple(NAMES), planted.shape)
         np.testing.assert_allclose(recording.x[:, 60:-60], planted[:, 60:-60], atol=5e-15)
-        np.testing.assert_allclose(recording.xy, flat_layout(places()), atol=1e-4)
+        np.testing.assert_allclose(recording.xy, flat_layout(places(), sphere_centre(places())), atol=1e-4)
 
 
 @pytest.fixture(scope="module")
@@ -378,4 +379,4 @@ def test_the_layout_keeps_angles_from_straight_up(polar, centre):
     flat = polar[:, None] * np.column_stack([np.cos(azimuth), np.sin(azimuth)])
     across = np.sin(polar)[:, None] * np.column_stack([np.cos(azimuth), np.sin(azimuth)])
     positions = 0.12 * np.column_stack([across, np.cos(polar)]) + centre
-    np.testing.assert_allclose(flat_layout(positions), (flat + 2) / 4, atol=1e-6)
+    np.testing.assert_allclose(flat_layout(positions, sphere_centre(positions)), (flat + 2) / 4, atol=1e-6)

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from crossroads.analyse import retrieval
-from crossroads.data.listening import SOUND_HZ, Recording, Story
+from crossroads.data.listening import SOUND_HZ, Story
 from crossroads.data.listening_brain import Brain, simulate_cohort
 from crossroads.data.settings import ROOT
 from crossroads.data.sound_features import join_sentences, log_mel
@@ -154,13 +154,13 @@ def sound_features(unit: Decoding, timeline: Timeline) -> np.ndarray:
 @lru_cache(maxsize=1)
 def open_group(
     tellings: tuple[Telling, ...], brain: Brain, rate_hz: float, seed: int, group: int
-) -> tuple[np.ndarray, np.ndarray, list[Recording]]:
-    """Listeners to a story: x (n_recordings, C, n) on its timeline, their layout (C, 2), their recordings."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Listeners to a story: x (n_recordings, C, n) on its timeline, and their layout (C, 2)."""
     story, _ = open_story(tellings)
     root = int(np.random.SeedSequence(seed, spawn_key=(1, group)).generate_state(1)[0])
     recordings = simulate_cohort(story, brain, rate_hz, root)
     x = np.stack([on_story(recording, story, rate_hz) for recording in recordings])
-    return x, recordings[0].xy, recordings
+    return x, recordings[0].xy
 
 
 def timeline_of(unit: Decoding) -> Timeline:
@@ -182,7 +182,7 @@ def decode(unit: Decoding) -> dict[str, np.ndarray]:
     mean weight of the sensors; NaN where there is no attention.
     """
     timeline = timeline_of(unit)
-    x, xy, _ = open_group(unit.story, unit.brain, unit.rate_hz, unit.seed, unit.group)
+    x, xy = open_group(unit.story, unit.brain, unit.rate_hz, unit.seed, unit.group)
     key = np.random.SeedSequence(unit.seed, spawn_key=(3, unit.model))
     scaling_seed, weights_seed, order_seed = (int(s) for s in key.generate_state(3))
     rng = np.random.default_rng(scaling_seed)

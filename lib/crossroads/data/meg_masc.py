@@ -15,8 +15,9 @@ import mne_bids
 import numpy as np
 import pandas as pd
 
-from crossroads.data.brennan2019 import read_resampled, read_sound, resampling
 from crossroads.data.listening import SOUND_HZ, Recording, Story
+from crossroads.data.sampling import read_resampled, read_sound, resampling
+from crossroads.data.sensor_arrays import flat_layout, sphere_centre
 
 SOURCE = "doi 10.1038/s41597-023-02752-5 (OSF ag3kj, h2tzn, u5327)"
 RATE_HZ = 1000
@@ -99,21 +100,6 @@ def parse_event(text: str) -> dict[str, Any]:
             f"fields: {FIELDS}"
         )
     return event
-
-
-def flat_layout(positions_m: np.ndarray) -> np.ndarray:
-    """Layout (C, 2) of positions (C, 3) on a helmet, right and front positive, each axis from 0 to 1.
-
-    Azimuthal equidistant projection about the centre of the sphere that fits the positions best: the angle
-    from straight up is the distance from the middle.
-    """
-    design = np.column_stack([2 * positions_m, np.ones(len(positions_m))])
-    centre = np.linalg.lstsq(design, (positions_m**2).sum(1), rcond=None)[0][:3]
-    out = positions_m - centre
-    across = np.hypot(out[:, 0], out[:, 1])
-    # Straight up there is no direction, and none is needed.
-    xy = out[:, :2] * (np.arctan2(across, out[:, 2]) / np.maximum(across, 1e-12))[:, None]
-    return (xy - xy.min(0)) / np.ptp(xy, axis=0)
 
 
 def _read_events(path: mne_bids.BIDSPath) -> _Run:
@@ -270,7 +256,7 @@ def _recording(run: _Run, sentences: pd.DataFrame, rate_hz: float) -> Recording:
         x=x,
         sfreq=rate_hz,
         kind="meg",
-        xy=flat_layout(positions),
+        xy=flat_layout(positions, sphere_centre(positions)),
         subject=run.path.subject,
         session=f"{run.path.session}, task {run.path.task}",
         sentence_onset_s=onset.to_numpy(float),

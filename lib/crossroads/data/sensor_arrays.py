@@ -92,7 +92,7 @@ def sensor_array(name: str) -> SensorArray:
         raise ValueError(f"{name!r} is no sensor array known here; there are {', '.join(ARRAYS)}")
     kind = "meg" if name in HELMETS else "eeg"
     bare = SensorArray(name, kind, tuple(info["ch_names"]), np.empty((0, 2)), info)
-    return SensorArray(name, kind, bare.names, _flat(bare.positions_m()), info)
+    return SensorArray(name, kind, bare.names, flat_layout(bare.positions_m(), HEAD_CENTRE_M), info)
 
 
 def take(array: SensorArray, n: int) -> np.ndarray:
@@ -191,6 +191,24 @@ def occipital_positions() -> tuple[np.ndarray, np.ndarray]:
     return HEAD_CENTRE_M + BACKGROUND_RADIUS_M * out, _tangent(out, towards)
 
 
+def flat_layout(positions_m: np.ndarray, centre_m: np.ndarray) -> np.ndarray:
+    """Layout (n, 2) of positions (n, 3) about a centre (3,), right and front positive, each axis from 0 to 1.
+
+    Azimuthal equidistant projection: the angle from straight up is the distance from the middle.
+    """
+    out = positions_m - centre_m
+    polar = np.arctan2(np.hypot(out[:, 0], out[:, 1]), out[:, 2])
+    angle = np.arctan2(out[:, 1], out[:, 0])
+    xy = np.column_stack([polar * np.cos(angle), polar * np.sin(angle)])
+    return (xy - xy.min(0)) / np.ptp(xy, axis=0)
+
+
+def sphere_centre(points: np.ndarray) -> np.ndarray:
+    """Centre (3,) of the sphere that fits points (n, 3): |p|^2 = 2 p.c + const in least squares."""
+    table = np.column_stack([2 * points, np.ones(len(points))])
+    return np.linalg.lstsq(table, (points**2).sum(1), rcond=None)[0][:3]
+
+
 def _tangent(out: np.ndarray, towards: np.ndarray) -> np.ndarray:
     """Unit vectors (..., 3) closest to given ones among those at right angles to the way out."""
     out = out / np.linalg.norm(out, axis=-1, keepdims=True)
@@ -237,7 +255,7 @@ def _helmet(helmet: Helmet) -> mne.Info:
         ch["coil_type"] = helmet.coil_type
         ch["loc"][:] = np.concatenate([place, across, np.cross(normal, across), normal])
     to_head = np.eye(4)
-    to_head[:3, 3] = HEAD_CENTRE_M - _sphere_centre(places[chosen])
+    to_head[:3, 3] = HEAD_CENTRE_M - sphere_centre(places[chosen])
     info["dev_head_t"] = mne.transforms.Transform("meg", "head", to_head)
     return info
 
@@ -259,12 +277,6 @@ def _on_scalp(seats: np.ndarray) -> np.ndarray:
     return HEAD_RADIUS_M * seats / np.linalg.norm(seats, axis=1, keepdims=True)
 
 
-def _sphere_centre(points: np.ndarray) -> np.ndarray:
-    """Centre (3,) of the sphere that fits points (n, 3): |p|^2 = 2 p.c + const in least squares."""
-    table = np.column_stack([2 * points, np.ones(len(points))])
-    return np.linalg.lstsq(table, (points**2).sum(1), rcond=None)[0][:3]
-
-
 def _spread(points: np.ndarray, n: int) -> np.ndarray:
     """Indices (n,) of points (m, 3), each as far as can be from those before it; the first is the highest."""
     chosen = [int(np.argmax(points[:, 2]))]
@@ -273,12 +285,3 @@ def _spread(points: np.ndarray, n: int) -> np.ndarray:
         gap = np.minimum(gap, ((points - points[chosen[-1]]) ** 2).sum(1))
         chosen.append(int(np.argmax(gap)))
     return np.array(chosen)
-
-
-def _flat(positions_m: np.ndarray) -> np.ndarray:
-    """Layout (n, 2) in [0, 1]: angle from straight up as distance from the middle, direction kept."""
-    out = positions_m - HEAD_CENTRE_M
-    polar = np.arctan2(np.hypot(out[:, 0], out[:, 1]), out[:, 2])
-    angle = np.arctan2(out[:, 1], out[:, 0])
-    xy = np.column_stack([polar * np.cos(angle), polar * np.sin(angle)])
-    return (xy - xy.min(0)) / np.ptp(xy, axis=0)

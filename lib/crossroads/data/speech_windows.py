@@ -8,14 +8,13 @@ from __future__ import annotations
 import hashlib
 import random
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 import pandas as pd
 from numpy.lib.stride_tricks import sliding_window_view
-from scipy.signal import resample_poly
 
 from crossroads.data.listening import SOUND_HZ, Recording, Story
+from crossroads.data.sampling import resampled
 
 BEFORE_S, AFTER_S = 0.5, 2.5  # of a window, around its event
 BASELINE_S = 0.5  # whose mean is subtracted from the window
@@ -130,8 +129,7 @@ def on_story(recording: Recording, story: Story, rate_hz: float) -> np.ndarray:
     ------
     ValueError : a sentence goes on after the end of the recording.
     """
-    up, down = Fraction(rate_hz / recording.sfreq).limit_denominator(1000).as_integer_ratio()
-    x = recording.x if up == down else resample_poly(recording.x, up, down, axis=1, padtype="line")
+    x = recording.x if recording.sfreq == rate_hz else resampled(recording.x, recording.sfreq, rate_hz)
     n = round(len(story.sound) / SOUND_HZ * rate_hz)
     aligned = np.zeros((len(x), n), np.float32)
     ends = [*story.sentence_s[1:, 0], len(story.sound) / SOUND_HZ]

@@ -139,7 +139,7 @@ def test_fewer_candidates_by_sampling_and_at_the_ends() -> None:
     true = rng.integers(n, size=50)
     scores = rng.normal(size=(50, n))
     scores[np.arange(50), true] += 1.5
-    found = accuracy_by_candidates(scores, true, sizes, k)
+    found = accuracy_by_candidates(ranks(scores, true), n, sizes, k)
     np.testing.assert_array_equal(found[:2], 1)
     assert found[-1] == pytest.approx(top_k(ranks(scores, true), k))
     n_draws = 400
@@ -155,9 +155,11 @@ def test_fewer_candidates_by_sampling_and_at_the_ends() -> None:
 def test_fewer_candidates_by_counting_subsets() -> None:
     # Two of five others are better: top-1 among three holds where both drawn are among the three worse.
     scores = np.array([[3.0, 9.0, 8.0, 1.0, 2.0, 0.0]])
-    assert accuracy_by_candidates(scores, np.array([0]), 3, 1)[0] == pytest.approx(comb(3, 2) / comb(5, 2))
+    assert accuracy_by_candidates(ranks(scores, np.array([0])), 6, 3, 1)[0] == pytest.approx(
+        comb(3, 2) / comb(5, 2)
+    )
     with pytest.raises(ValueError, match="sizes 3 to 7 of 6 candidates"):
-        accuracy_by_candidates(scores, np.array([0]), [3, 7], 1)
+        accuracy_by_candidates(ranks(scores, np.array([0])), 6, [3, 7], 1)
 
 
 def test_kinds_of_errors_by_hand() -> None:

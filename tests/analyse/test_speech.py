@@ -6,14 +6,15 @@ import pytest
 
 from crossroads.analyse import speech
 from crossroads.analyse.retrieval import chance, top_k
-from crossroads.data.listening import SOUND_HZ
+from crossroads.data.listening import SOUND_HZ, Story
 from crossroads.data.listening_brain import Brain
 from crossroads.data.sound_features import log_mel
+from crossroads.data.speech_windows import Timeline
 from crossroads.models.brain_module import BrainShape
 from crossroads.models.contrastive_training import Fitting
 from crossroads.models.speech_encoders import available
 
-STORY = tuple(speech.Telling(30, "espeak", part, 3, False) for part in range(2))
+STORY = tuple(speech.Telling(30, "espeak", part, 3, "") for part in range(2))
 LOUD = speech.Decoding(
     STORY,
     Brain("easycap-60", 24, 2, 60.0, (1.0, 0.0, 0.0), variability=0.2),
@@ -57,7 +58,9 @@ def test_targets_are_scaled_by_one_number_over_the_training_windows():
 
 @pytest.mark.skipif(not available(), reason="without the extra `speech` there is no Whisper")
 def test_components_of_whisper_are_uncorrelated_over_the_training_windows_and_fall_in_size():
-    unit = replace(LOUD, story=(speech.Telling(30, "espeak", 0, 3, True),), features="whisper", n_features=8)
+    unit = replace(
+        LOUD, story=(speech.Telling(30, "espeak", 0, 3, "whisper"),), features="pretrained", n_features=8
+    )
     timeline = speech.timeline_of(unit)
     y = speech.sound_features(unit, timeline)
     heard = np.unique(timeline.train[:, None] + np.arange(timeline.n_window))
@@ -68,9 +71,22 @@ def test_components_of_whisper_are_uncorrelated_over_the_training_windows_and_fa
 
 
 def test_described_scores():
-    test = pd.DataFrame({"word": ["b", "a", "b"], "onset_s": [0.0, 0.5, 9.0]})
+    """A story whose words are x (trained on), then b, a, b (tested), the last eight seconds later."""
+    words = pd.DataFrame(
+        {
+            "word": ["b", "x", "b", "a", "b"],
+            "onset_s": [0.5, 1.0, 10.0, 10.5, 19.0],
+            "duration_s": 0.3,
+            "sentence": [0, 0, 1, 1, 2],
+        }
+    )
+    edges = np.array([[0.0, 9.0], [9.0, 18.0], [18.0, 27.0]])
+    story = Story(np.zeros(27 * SOUND_HZ, np.float32), edges, words, pd.DataFrame())
+    timeline = Timeline(10.0, 31, 0, np.array([0]), np.array([0]), words[2:].assign(block=[0, 0, 1]))
     scores = np.log([[0.5, 0.3, 0.2], [0.6, 0.3, 0.1], [0.5, 0.1, 0.4]] * 2)
-    found = speech.describe(scores, test, 2)
+    found = speech.describe(scores, story, timeline, LOUD)
+    assert found["unseen"].tolist() == [False, True, False]
+    assert found["subject"].tolist() == [0, 0, 0, 1, 1, 1]
     assert found["true"].tolist() == [0, 1, 2] * 2
     assert found["rank"].tolist() == [0, 1, 1] * 2
     assert (
@@ -81,16 +97,30 @@ def test_described_scores():
     assert found["word_rank"].tolist() == [0, 1, 0] * 2
     assert found["top"][2].tolist() == [0, 2, 1]
     np.testing.assert_allclose(found["top_p"][2], [0.5, 0.4, 0.1])
+    assert (found["null"] == 1).all()  # all of three candidates are among ten
+
+
+def test_a_linear_model_decodes_a_strong_signal_and_finds_nothing_in_noise():
+    loud = speech.decode_linear(LOUD)
+    silent = speech.decode_linear(replace(LOUD, brain=replace(LOUD.brain, strength_nam=0.0)))
+    by_chance = chance(5, len(loud["word"]))
+    assert top_k(loud["rank"], 5) > 4 * by_chance
+    assert top_k(silent["rank"], 5) < 2.5 * by_chance
 
 
 def test_a_strong_signal_is_decoded_and_shuffled_pairs_or_no_signal_are_not():
-    loud = speech.decode(LOUD)
+    loud = speech.decode(replace(LOUD, shown=True))
     silent = speech.decode(replace(LOUD, brain=replace(LOUD.brain, strength_nam=0.0)))
     shuffled = speech.decode(replace(LOUD, fitting=replace(LOUD.fitting, shuffled=True)))
     n = len(loud["word"])
     by_chance = chance(5, n)
     assert top_k(loud["rank"], 5) > 4 * by_chance
     assert len(loud["rank"]) == 2 * n
+    # What is shown of one window gives its row of scores, and there its sound is the best.
+    best = int(loud["example"])
+    score = (loud["z"] * loud["y"]).sum() / np.linalg.norm(loud["y"])
+    assert score == pytest.approx(loud["scores"][best, best], rel=1e-4)
+    assert loud["rank"][best] == 0
     for other in (silent, shuffled):
         # Windows of one sentence overlap, so they count for less than their number.
         assert abs(top_k(other["rank"], 5) - by_chance) < 4 * np.sqrt(by_chance / (2 * n / 10))

@@ -52,7 +52,7 @@ def items(levels, column, value, n=4, of="seed", spread=0.03, **more):
 
 SHARES = pd.concat(
     [items(dict(zip(RATIOS, 0.3 + slope * RATIOS, strict=True)), "share", "top1", features=name)
-     for name, slope in (("whisper", 0.3), ("mel", -0.1), ("deep mel", 0.1))]
+     for name, slope in (("pretrained", 0.3), ("mel", -0.1), ("deep mel", 0.1))]
 )  # fmt: skip
 EPOCHS = np.arange(1, 13)
 HISTORY = {
@@ -77,7 +77,7 @@ SIZES = np.array([10, 20, 50, 100, 200, 400])
 CURVE = pd.concat(
     [items(dict(zip(SIZES, SIZES**power * 10**-power, strict=True)), "n_candidates", "top10", of="subject",
            spread=0.06, model=model)
-     for model, power in (("whisper", -0.1), ("mel", -0.2), ("linear", -0.4))]
+     for model, power in (("pretrained", -0.1), ("mel", -0.2), ("linear", -0.4))]
 )  # fmt: skip
 TOLERANCE = items({"within 1 s": 0.6, "exact": 0.4, "apart": 0.65}, "rule", "top1", of="subject")
 RANKS = np.minimum(RNG.geometric(0.08, (5, 200)) - 1, 399)
@@ -205,7 +205,7 @@ def test_gain_is_paired_by_seed():
     gains = numbers[numbers.panel == "B"]
     for share in RATIOS:
         np.testing.assert_allclose(gains[gains.group == f"{share:g}"].value, 40 * share, atol=1e-9)
-    accuracy = means(numbers, panel="A", series="whisper")
+    accuracy = means(numbers, panel="A", series="pretrained")
     assert accuracy == pytest.approx({f"{share:g}": 30 + 30 * share for share in RATIOS})
 
 

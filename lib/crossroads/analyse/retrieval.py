@@ -142,8 +142,10 @@ def word_probabilities(probabilities: np.ndarray, word: np.ndarray) -> tuple[np.
     return np.asarray(probabilities) @ shares, words
 
 
-def accuracy_by_candidates(scores: np.ndarray, true: np.ndarray, sizes: ArrayLike, k: int) -> np.ndarray:
+def accuracy_by_candidates(ranks: np.ndarray, n: int, sizes: ArrayLike, k: int) -> np.ndarray:
     """Expected top-k accuracy (n_sizes,) when only `size` candidates compete: the true one and random others.
+
+    ranks : (n_trials,) of the true candidate among all n.
 
     Exact: of the r candidates that beat the true one, a random subset of size - 1 of the n - 1 others holds a
     number with a hypergeometric distribution; the trial counts with the probability of at most k - 1.
@@ -152,11 +154,10 @@ def accuracy_by_candidates(scores: np.ndarray, true: np.ndarray, sizes: ArrayLik
     ------
     ValueError : a size outside 1 to n_candidates.
     """
-    n = scores.shape[1]
     sizes = np.atleast_1d(sizes)
     if n < 2 or sizes.min() < 1 or sizes.max() > n:
         raise ValueError(f"sizes {sizes.min()} to {sizes.max()} of {n} candidates; expected 1 to {n}, n > 1")
-    share = np.bincount(ranks(scores, true), minlength=n) / len(true)
+    share = np.bincount(ranks, minlength=n) / len(ranks)
     return hypergeom.cdf(k - 1, n - 1, np.arange(n), sizes[:, None] - 1) @ share
 
 

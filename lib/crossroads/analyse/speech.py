@@ -13,46 +13,55 @@ from torch import nn
 
 from crossroads.analyse import retrieval
 from crossroads.data.listening import SOUND_HZ, Story
-from crossroads.data.listening_brain import Brain, simulate_cohort
+from crossroads.data.listening_brain import Brain, Listener, listeners, simulate_cohort
+from crossroads.data.sensor_arrays import sensor_array, take
 from crossroads.data.settings import ROOT
 from crossroads.data.sound_features import join_sentences, log_mel
 from crossroads.data.speech_windows import Timeline, cut, on_story, scaling
-from crossroads.data.spoken_stories import tell_story
+from crossroads.data.spoken_stories import read_aloud, tell_story
 from crossroads.data.story_text import write_sentences
 from crossroads.data.units import code_key, stored
+from crossroads.models.backward_model import fit_backward
 from crossroads.models.brain_module import BrainModule, BrainShape, DeepMel, encode
 from crossroads.models.contrastive_losses import match_scores
 from crossroads.models.contrastive_training import Decoder, Fitting, Windows, fit
-from crossroads.models.speech_encoders import WHISPER_HZ, whisper_features
+from crossroads.models.speech_encoders import WHISPER_HZ, encode_sentences
 
-FEATURES = ("whisper", "mel", "deep mel")
+FEATURES = ("pretrained", "mel", "deep mel")
 SALT = 12  # of the split's hash, as published
 MEL_BANDS = 40  # that a learned network starts from
 TOP = 5  # candidates that are kept of every trial
+N_SHUFFLES = 499  # of blocks of sentences, for chance
+LONGEST_LAG_S = 0.4  # of the linear model
+RIDGES = tuple(np.logspace(-4, 2, 7))
 
 
 @dataclass(frozen=True)
 class Telling:
     """A unit: some sentences of a story, told.
 
-    part : of the story; parts of equal seed follow each other. encoded : whether Whisper listens too.
+    voice : one of `spoken_stories.VOICES`; or "alice": n_sentences of the word table of a real reading, at
+        its times, in espeak's voice.
+    part : of the story; parts of equal seed follow each other. encoder : speech model that listens
+        too, "whisper" or "wav2vec"; "": none.
     """
 
     n_sentences: int
     voice: str
     part: int
     seed: int
-    encoded: bool
+    encoder: str
 
 
 @dataclass(frozen=True)
 class Decoding:
     """A unit: listeners to a story, and a decoder trained on some of what they heard and tested on the rest.
 
-    features : of the sound, one of FEATURES. n_features : principal components of Whisper's features, bands
+    features : of the sound, one of FEATURES. n_features : principal components of pretrained features, bands
         of Mel, or what the learned network gives.
     clamp : of the scaled brain signal [inter-quartile ranges]; inf: none. shift_s : of the brain's window.
     leaking : windows are dealt to the splits one by one.
+    shown : return what figures show of a model, too: see `decode`.
     shape : of the brain module; its n_outputs is n_features, whatever it says.
     model : number of the initialisation; group : number of the listeners, and of their noise.
     """
@@ -70,6 +79,7 @@ class Decoding:
     clamp: float = 20.0
     shift_s: float = 0.15
     leaking: bool = False
+    shown: bool = False
 
 
 def tell(unit: Telling) -> dict[str, np.ndarray]:
@@ -78,22 +88,25 @@ def tell(unit: Telling) -> dict[str, np.ndarray]:
     Returns
     -------
     "sound" (n,) at SOUND_HZ; "sentence_s"; the columns of the story's words as "words.<name>", of its
-    phonemes as "phonemes.<name>"; "whisper" (384, m) at WHISPER_HZ, and "frames" (n_sentences,), how many of
-    them are each sentence's.
+    phonemes as "phonemes.<name>"; "encoded" (n_features, m) at 50 Hz, and "frames" (n_sentences,), how many
+    of them are each sentence's.
     """
     rng = np.random.default_rng(np.random.SeedSequence(unit.seed, spawn_key=(0, unit.part)))
-    story = tell_story(write_sentences(unit.n_sentences, rng), unit.voice, rng)
+    if unit.voice == "alice":
+        story = read_aloud(unit.part, unit.n_sentences)
+    else:
+        story = tell_story(write_sentences(unit.n_sentences, rng), unit.voice, rng)
     tables = {"words": story.words, "phonemes": story.phonemes}
     columns = {
         f"{table}.{name}": values.to_numpy(dtype=str if values.dtype.kind not in "if" else None)
         for table, frame in tables.items()
         for name, values in frame.items()
     }
-    encoded = whisper_features(_sentences(story)) if unit.encoded else [np.zeros((0, 0), np.float32)]
+    encoded = encode_sentences(unit.encoder, _sentences(story))
     return {
         "sound": story.sound,
         "sentence_s": story.sentence_s,
-        "whisper": np.concatenate(encoded, axis=1),
+        "encoded": np.concatenate(encoded, axis=1),
         "frames": np.array([f.shape[1] for f in encoded]),
         **columns,
     }
@@ -126,7 +139,7 @@ def open_story(tellings: tuple[Telling, ...]) -> tuple[Story, list[np.ndarray]]:
         tables["phonemes"],
     )
     encoded = [
-        piece for part in parts for piece in np.split(part["whisper"], np.cumsum(part["frames"])[:-1], axis=1)
+        piece for part in parts for piece in np.split(part["encoded"], np.cumsum(part["frames"])[:-1], axis=1)
     ]
     return story, encoded
 
@@ -140,7 +153,7 @@ def sound_features(unit: Decoding, timeline: Timeline) -> np.ndarray:
     story, encoded = open_story(unit.story)
     n = round(len(story.sound) / SOUND_HZ * unit.rate_hz)
     heard = np.unique(timeline.train[:, None] + np.arange(timeline.n_window))
-    if unit.features == "whisper":
+    if unit.features == "pretrained":
         y = join_sentences(encoded, story.sentence_s, WHISPER_HZ, unit.rate_hz, n)
         y = y - y[:, heard].mean(1, keepdims=True)
         _, directions = np.linalg.eigh(y[:, heard] @ y[:, heard].T)
@@ -154,13 +167,22 @@ def sound_features(unit: Decoding, timeline: Timeline) -> np.ndarray:
 @lru_cache(maxsize=1)
 def open_group(
     tellings: tuple[Telling, ...], brain: Brain, rate_hz: float, seed: int, group: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Listeners to a story: x (n_recordings, C, n) on its timeline, and their layout (C, 2)."""
+) -> np.ndarray:
+    """Recordings of listeners to a story, on its timeline: (n_recordings, C, n)."""
     story, _ = open_story(tellings)
-    root = int(np.random.SeedSequence(seed, spawn_key=(1, group)).generate_state(1)[0])
-    recordings = simulate_cohort(story, brain, rate_hz, root)
-    x = np.stack([on_story(recording, story, rate_hz) for recording in recordings])
-    return x, recordings[0].xy
+    recordings = simulate_cohort(story, brain, rate_hz, group_seed(seed, group))
+    return np.stack([on_story(recording, story, rate_hz) for recording in recordings])
+
+
+def people_of(unit: Decoding) -> list[Listener]:
+    """The listeners of a unit: their planted sources, lead fields and weights."""
+    return listeners(unit.brain, group_seed(unit.seed, unit.group))
+
+
+def layout_of(unit: Decoding) -> np.ndarray:
+    """Flat layout (C, 2) of a unit's sensors."""
+    array = sensor_array(unit.brain.array)
+    return array.xy[take(array, unit.brain.n_sensors)]
 
 
 def timeline_of(unit: Decoding) -> Timeline:
@@ -175,50 +197,95 @@ def decode(unit: Decoding) -> dict[str, np.ndarray]:
 
     Returns
     -------
-    "history" (n_epochs, 2) losses of training and validation. Of each candidate: "word", "onset_s". Of each
-    trial, a test window of a listener: "subject", "true" (its candidate), "rank" (0: best), "rank_near"
-    (within 1 s counts), "rank_apart" (of candidates that share no sound), "p" and "p_word" (probability of
-    the true segment and word), "word_rank", "top" and "top_p" (n_trials, 5) best candidates. "attention" (C,)
-    mean weight of the sensors; NaN where there is no attention.
+    "history" (n_epochs, 2) losses of training and validation. "attention" (C,) mean weight of the sensors
+    and "subject_layer" (n_subjects, n), NaN where the module has none. And what `describe` returns.
+    Where the unit is shown: "scores" (n_trials, n_candidates), and of the first listener's window with the
+    surest hit its index "example", "x" (C, T), "z" and "y" (F, T).
     """
-    timeline = timeline_of(unit)
-    x, xy = open_group(unit.story, unit.brain, unit.rate_hz, unit.seed, unit.group)
-    key = np.random.SeedSequence(unit.seed, spawn_key=(3, unit.model))
-    scaling_seed, weights_seed, order_seed = (int(s) for s in key.generate_state(3))
-    rng = np.random.default_rng(scaling_seed)
-    centre, spread = np.stack([scaling(recording, timeline, rng) for recording in x], axis=1)
-    windows = Windows(x, centre, spread, sound_features(unit, timeline), timeline, unit.clamp)
-    decoder = _decoder(unit, len(x), xy, weights_seed)
-    name = hashlib.sha256(
-        f"{code_key([__name__])}{unit!r}".encode()
-    ).hexdigest()  # no other code goes on from it
-    checkpoint = ROOT / "build/checkpoints" / f"{name}.pt"
+    timeline, windows = timeline_of(unit), _windows(unit)
+    n_recordings, xy = len(windows.centre), layout_of(unit)
+    _, weights_seed, order_seed = _seeds(unit)
+    decoder = _decoder(unit, n_recordings, xy, weights_seed)
+    checkpoint = ROOT / "build/checkpoints" / f"{_name(unit)}.pt"
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    history = fit(decoder, windows, timeline, len(x), unit.fitting, order_seed, checkpoint)
-    scores = _scores(decoder, windows, timeline, len(x))
-    attention = (
-        decoder.brain.attention(0).detach().mean(0).numpy() if unit.shape.spatial_attention else np.nan
-    )
-    return {
+    history = fit(decoder, windows, timeline, n_recordings, unit.fitting, order_seed, checkpoint)
+    brain, shape = decoder.brain, unit.shape
+    attention = brain.attention(0).detach().mean(0).numpy() if shape.spatial_attention else np.nan
+    matrices = brain.subject_layer.detach().flatten(1).numpy() if shape.subject == "layer" else np.nan
+    scores = _scores(decoder, windows, timeline, n_recordings)
+    found = {
         "history": history,
         "attention": np.broadcast_to(attention, len(xy)),
-        "word": timeline.test.word.to_numpy(dtype=str),
-        "onset_s": timeline.test.onset_s.to_numpy(),
-        "subject": np.repeat(np.arange(len(x)), len(timeline.test)),
-        **describe(scores, timeline.test, len(x)),
+        "subject_layer": np.asarray(matrices),
+        **describe(scores, open_story(unit.story)[0], timeline, unit),
     }
+    return found | _example(decoder, windows, timeline, scores) if unit.shown else found
 
 
-def describe(scores: np.ndarray, test: pd.DataFrame, n_subjects: int) -> dict[str, np.ndarray]:
-    """Ranks and probabilities of scores (n_subjects * n_candidates, n_candidates); see `decode`."""
+def decode_linear(unit: Decoding) -> dict[str, np.ndarray]:
+    """Rank the candidates by a linear backward model instead, one for each listener.
+
+    Lags of 0 to 0.4 s, without the unit's shift; the ridge is chosen within the training windows, of which
+    every second is used: neighbours share five sixths of their samples. Returns what `describe` does.
+    """
+    unit = replace(unit, shift_s=0.0)
+    timeline, windows = timeline_of(unit), _windows(unit)
+    lags = np.arange(round(LONGEST_LAG_S * unit.rate_hz) + 1)
+    train, test = (
+        torch.tensor(np.array(a)) for a in (timeline.train[::2], timeline.test["sample"].to_numpy())
+    )
+    y, candidates = windows.sound(train), windows.sound(test)
+    n = y.shape[-1]
+    blocks = n * np.column_stack([np.arange(len(train)), np.arange(1, len(train) + 1)])
+    scores = []
+    for recording in range(len(windows.centre)):
+        x, x_test = (windows.brain(torch.full_like(a, recording), a) for a in (train, test))
+        brain, sound = (a.permute(1, 0, 2).flatten(1).numpy() for a in (x, y))
+        model = fit_backward(brain, sound, blocks, lags, RIDGES)
+        found = torch.from_numpy(model.predict(x_test.numpy())).float()
+        scores.append(match_scores(found, candidates))
+    return describe(torch.cat(scores).numpy(), open_story(unit.story)[0], timeline, unit)
+
+
+def describe(scores: np.ndarray, story: Story, timeline: Timeline, unit: Decoding) -> dict[str, np.ndarray]:
+    """Ranks and probabilities of scores (n_subjects * n_candidates, n_candidates).
+
+    Returns
+    -------
+    Of each candidate: "word", "onset_s", "sentence", and "unseen", whether the word is none of those in the
+    training windows. Of each trial, a test window of a listener: "subject", "true" (its candidate), "rank"
+    (0: best), "rank_near" (within 1 s counts), "rank_apart" (of candidates that share no sound), "p" and
+    "p_word" (probability of the true segment and word), "word_rank", "top" and "top_p" (n_trials, 5) best
+    candidates. "null" (n_shuffles, 2) top-10 accuracy of all trials, and of those with an unseen word, when
+    blocks of sentences, within which slow noise is alike, are exchanged; "p_top10".
+    """
+    test = timeline.test
+    n_subjects = len(scores) // len(test)
     true = np.tile(np.arange(len(test)), n_subjects)
-    onset_s = test.onset_s.to_numpy()
+    onset_s, word, sentence, block = (
+        test[name].to_numpy() for name in ("onset_s", "word", "sentence", "block")
+    )
+    word = word.astype(str)
+    onset = np.round(story.words.onset_s.to_numpy() * timeline.rate_hz).astype(int)
+    trained = np.isin(onset, timeline.train[:, None] + np.arange(timeline.n_window))
+    unseen = ~np.isin(word, story.words.word[trained].to_numpy(str))
     p = retrieval.probabilities(scores)
-    p_words, words = retrieval.word_probabilities(p, test.word.to_numpy(dtype=str))
-    own = np.searchsorted(words, test.word.to_numpy(dtype=str)[true])
+    p_words, words = retrieval.word_probabilities(p, word)
+    own = np.searchsorted(words, word[true])
     top = np.argsort(-scores, axis=1, kind="stable")[:, :TOP]
     trial = np.arange(len(true))
+    rng = np.random.default_rng(np.random.SeedSequence(unit.seed, spawn_key=(4, unit.model)))
+    permuted = retrieval.permutation_p(scores, true, block, 10, rng, N_SHUFFLES)
+    few = unseen[true]
+    null_unseen = np.full(N_SHUFFLES, np.nan)
+    if few.any():
+        null_unseen = retrieval.permutation_p(scores[few], true[few], block, 10, rng, N_SHUFFLES).null
     return {
+        "word": word,
+        "onset_s": onset_s,
+        "sentence": sentence,
+        "unseen": unseen,
+        "subject": np.repeat(np.arange(n_subjects), len(test)),
         "true": true,
         "rank": retrieval.ranks(scores, true),
         "rank_near": retrieval.tolerant_ranks(scores, true, onset_s),
@@ -228,7 +295,55 @@ def describe(scores: np.ndarray, test: pd.DataFrame, n_subjects: int) -> dict[st
         "word_rank": retrieval.ranks(p_words, own),
         "top": top,
         "top_p": np.take_along_axis(p, top, axis=1),
+        "null": np.column_stack([permuted.null, null_unseen]),
+        "p_top10": np.array(permuted.p),
     }
+
+
+@torch.no_grad()
+def _example(
+    decoder: Decoder, windows: Windows, timeline: Timeline, scores: np.ndarray
+) -> dict[str, np.ndarray]:
+    own = np.diag(retrieval.probabilities(scores[: len(timeline.test)]))
+    best = int(own.argmax())
+    start = torch.tensor([int(timeline.test["sample"].iloc[best])])
+    x, y = windows.brain(torch.zeros(1, dtype=torch.long), start), decoder.speech(windows.sound(start))
+    z = encode(decoder.brain, x, 0, 0)
+    return {
+        "scores": scores,
+        "example": np.array(best),
+        "x": x[0].numpy(),
+        "z": z[0].numpy(),
+        "y": y[0].numpy(),
+    }
+
+
+def _name(unit: Decoding) -> str:
+    """Of a unit and the code that works on it: no other code goes on from what it has left."""
+    return hashlib.sha256(f"{code_key([__name__])}{unit!r}".encode()).hexdigest()
+
+
+def _seeds(unit: Decoding) -> tuple[int, int, int]:
+    """Of scaling, weights and order of a unit's model."""
+    key = np.random.SeedSequence(unit.seed, spawn_key=(3, unit.model))
+    scaling_seed, weights_seed, order_seed = (int(s) for s in key.generate_state(3))
+    return scaling_seed, weights_seed, order_seed
+
+
+def group_seed(seed: int, group: int) -> int:
+    """Root of what is random in a group of listeners and their recordings."""
+    return int(np.random.SeedSequence(seed, spawn_key=(1, group)).generate_state(1)[0])
+
+
+def _group(unit: Decoding) -> tuple[tuple[Telling, ...], Brain, float, int, int]:
+    return unit.story, unit.brain, unit.rate_hz, unit.seed, unit.group
+
+
+def _windows(unit: Decoding) -> Windows:
+    timeline, x = timeline_of(unit), open_group(*_group(unit))
+    rng = np.random.default_rng(_seeds(unit)[0])
+    centre, spread = np.stack([scaling(recording, timeline, rng) for recording in x], axis=1)
+    return Windows(x, centre, spread, sound_features(unit, timeline), timeline, unit.clamp)
 
 
 def _decoder(unit: Decoding, n_subjects: int, xy: np.ndarray, seed: int) -> Decoder:

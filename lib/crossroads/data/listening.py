@@ -12,7 +12,7 @@ WORD_COLUMNS = ("word", "onset_s", "duration_s", "sentence")
 UNITS = {"meg": "tesla", "eeg": "volt"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # equal to itself only, so that what follows from it can be kept
 class Story:
     """One line of sound, cut into sentences; its times are the story's own, and start at 0.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -104,6 +105,7 @@ class Listener:
     head_shift_m: np.ndarray
 
 
+@lru_cache(maxsize=2)  # every group of listeners hears the same few stories
 def streams(story: Story) -> dict[str, np.ndarray]:
     """What the brain may respond to, at RATE_HZ on the story's timeline.
 
@@ -141,10 +143,9 @@ def streams(story: Story) -> dict[str, np.ndarray]:
 def listeners(brain: Brain, seed: int) -> list[Listener]:
     """The subjects of a group; those of equal seeds are the same people, however strong the signal is.
 
-    They share the mean of weights and sources; a subject's differences (positions 6 mm, directions 1 rad,
-    head in the helmet 4 mm, gain 30 %, latency 15 ms, weights 1) are all scaled by `brain.variability`.
+    They share the mean of weights and sources; a subject's differences (positions 6 mm, directions 1.5 rad,
+    head in the helmet 4 mm, gain 30 %, latency 15 ms, weights 1.2) are all scaled by `brain.variability`.
     """
-    array, chosen = _array(brain)
     common = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
     names = list(SOURCES)
     sizes = {"acoustic": 6, "phonetic": len(FEATURES), "lexical": 4}
@@ -156,7 +157,7 @@ def listeners(brain: Brain, seed: int) -> list[Listener]:
         directions = np.array([direction for _, direction in SOURCES.values()])
         spread = brain.variability
         positions = positions + spread * 0.006 * rng.standard_normal(positions.shape)
-        directions = directions + spread * rng.standard_normal(directions.shape)
+        directions = directions + spread * 1.5 * rng.standard_normal(directions.shape)
         directions /= np.linalg.norm(directions, axis=1, keepdims=True)
         shift = spread * 0.004 * rng.standard_normal(3)
         weights = {}
@@ -164,10 +165,10 @@ def listeners(brain: Brain, seed: int) -> list[Listener]:
             home = np.array(
                 [1.0 if any(place in name for place in HOME[stream]) else ELSEWHERE for name in names]
             )[:, None]
-            weights[stream] = home * (mean[stream] + spread * rng.standard_normal(mean[stream].shape))
+            weights[stream] = home * (mean[stream] + spread * 1.2 * rng.standard_normal(mean[stream].shape))
         gain = float(np.exp(0.3 * spread * rng.standard_normal()))
         latency = 0.015 * spread * float(rng.standard_normal())
-        lead = lead_field(array, positions, directions, shift)[chosen]
+        lead = _lead(brain, positions, directions, shift)
         people.append(Listener(lead, weights, gain, latency, shift))
     return people
 
@@ -194,7 +195,7 @@ def simulate_cohort(story: Story, brain: Brain, rate_hz: float, seed: int) -> li
         away = round(RATE_HZ * max(FOREIGN_S, rng.uniform(0.2, 0.5) * n / rate_hz))
         moments = _moments(heard, person, brain, away if subject >= brain.n_attending else 0)
         x = person.lead @ _decimate(moments, n, rate_hz)
-        x += _noise(array, chosen, person.head_shift_m, n, rate_hz, rng)
+        x += _noise(brain, person.head_shift_m, n, rate_hz, rng)
         x += _artefacts(x.shape, array.kind, brain.artefacts_per_min, rate_hz, rng)
         recordings.append(
             Recording(
@@ -246,16 +247,31 @@ def _decimate(moments: np.ndarray, n: int, rate_hz: float) -> np.ndarray:
     return moments if rate_hz == RATE_HZ else resample(moments, n, axis=1)
 
 
+def _lead(brain: Brain, positions: np.ndarray, directions: np.ndarray, shift_m: np.ndarray) -> np.ndarray:
+    """Lead field of the group's sensors. Groups that differ in what they hear share heads, so it is kept."""
+    key = (tuple(map(tuple, a.tolist())) for a in (positions, directions, shift_m[None]))
+    return _known_lead(brain.array, brain.n_sensors, *key)
+
+
+@lru_cache(maxsize=256)
+def _known_lead(name: str, n_sensors: int, positions: tuple, directions: tuple, shift_m: tuple) -> np.ndarray:
+    array = sensor_array(name)
+    field = lead_field(array, np.array(positions), np.array(directions), shift_m[0])
+    return field[take(array, n_sensors)]
+
+
 def _noise(
-    array: SensorArray, chosen: np.ndarray, head_shift_m: np.ndarray, n: int, rate_hz: float,
-    rng: np.random.Generator,
-) -> np.ndarray:  # fmt: skip
+    brain: Brain, head_shift_m: np.ndarray, n: int, rate_hz: float, rng: np.random.Generator
+) -> np.ndarray:
     """(n_sensors, n) of everything that is there without a story [T or V]."""
+    array, chosen = _array(brain)
     level, xy, m = NOISE[array.kind], array.xy[chosen], len(chosen)
     positions, directions = background_positions(N_BACKGROUND, rng)
-    brain = lead_field(array, positions, directions, head_shift_m)[chosen]
-    back = lead_field(array, *occipital_positions(), head_shift_m)[chosen]
-    x = brain @ _coloured(rng, N_BACKGROUND, n, rate_hz, lambda f: f**-0.5, BACKGROUND_AM)
+    at_back, along = occipital_positions()
+    both = np.concatenate([positions, at_back]), np.concatenate([directions, along])
+    lead = _lead(brain, *both, head_shift_m)
+    around, back = lead[:, :N_BACKGROUND], lead[:, N_BACKGROUND:]
+    x = around @ _coloured(rng, N_BACKGROUND, n, rate_hz, lambda f: f**-0.5, BACKGROUND_AM)
     x += back @ _coloured(rng, back.shape[1], n, rate_hz, lambda f: np.exp(-((f - 10) ** 2)), ALPHA_AM)
     x += level["drift"] * _coloured(rng, m, n, rate_hz, lambda f: 1 / f, 1.0)
     x += level["white"] * np.sqrt(rate_hz / 2) * rng.standard_normal((m, n), dtype=np.float32)

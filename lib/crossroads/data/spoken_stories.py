@@ -9,11 +9,13 @@ import pandas as pd
 
 from crossroads.data import espeak, neural_voice
 from crossroads.data.listening import SOUND_HZ, Story
+from crossroads.data.settings import data_folder
 
 VOICES = ("espeak", "neural")
 PAUSE_S = 0.3  # of silence at the end of each sentence
 HAL_MILLIONS = 131  # words of the corpus in which LogFreq, a natural logarithm, was counted
 RECORDED_COLUMNS = ("Word", "Segment", "onset", "offset", "Sentence", "LogFreq", "NGRAM", "IsLexical")
+WORD_TABLE = "AliceChapterOne-EEG.csv"
 LOST_APOSTROPHE = "\x1a"
 
 
@@ -134,6 +136,27 @@ def story_of_recorded_words(table: pd.DataFrame) -> Story:
     sentence_s = np.column_stack([starts, np.append(starts[1:], len(sound) / SOUND_HZ)])
     symbols = pd.DataFrame(phonemes, columns=["symbol", "onset_s", "duration_s"])
     return Story(sound, sentence_s, table.reset_index(drop=True), symbols)
+
+
+def read_aloud(part: int, n_sentences: int) -> Story:
+    """Sentences of the word table of a real reading, that number of them a part; nothing is known of meaning.
+
+    Raises
+    ------
+    FileNotFoundError : the table is not in the chapter's folder of real data.
+    """
+    folder = data_folder("speech")
+    if folder is None or not (folder / WORD_TABLE).is_file():
+        raise FileNotFoundError(
+            f"$CROSSROADS_DATA/speech/{WORD_TABLE}: no such file; get it from doi 10.7302/Z29C6VNH and set "
+            "CROSSROADS_DATA to the folder that has `speech` in it"
+        )
+    table = read_word_table(folder / WORD_TABLE)
+    table = table[table.sentence // n_sentences == part].assign(meaning="")
+    table = table.assign(
+        onset_s=table.onset_s - table.onset_s.min(), sentence=table.sentence - part * n_sentences
+    )
+    return story_of_recorded_words(table)
 
 
 def _said_alone(word: str) -> tuple[np.ndarray, list[tuple[str, float, float]]]:

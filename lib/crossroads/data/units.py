@@ -15,6 +15,7 @@ from typing import TextIO, TypeVar
 
 import joblib
 import numpy as np
+from joblib.externals.loky import process_executor
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
@@ -139,6 +140,8 @@ def _one(fn: Callable[[U], Result], file: Path, unit: U) -> tuple[Path, Result]:
     # The variables hold for libraries that `fn` is the first to load, the other two for those loaded.
     os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
     threadpool_limits(1)
+    # A worker keeps what its next units need too, and grows; that is no leak to be restarted for.
+    process_executor._MAX_MEMORY_LEAK_SIZE = sys.maxsize
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
     try:

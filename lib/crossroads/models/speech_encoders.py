@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 
 from crossroads.data.listening import SOUND_HZ
+from crossroads.data.settings import data_folder
 from crossroads.data.sound_features import whisper_mel
 
 WHISPER_HZ = 50
+WAV2VEC = "wav2vec2-large-xlsr-53"  # folder beside the recordings of the chapter
 LONGEST_S = 30  # of sound that Whisper takes at once
 LAYERS = slice(14, 19)  # hidden states whose mean the published code takes
 
@@ -82,6 +84,26 @@ def wav2vec_features(sounds: Sequence[np.ndarray], folder: Path) -> list[np.ndar
             hidden = model(x, output_hidden_states=True).hidden_states[LAYERS]
             features.append(torch.stack(hidden).mean(0)[0].T.numpy())
     return features
+
+
+def encode_sentences(encoder: str, sounds: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Features of the sounds by "whisper" or "wav2vec" (from the chapter's folder of real data); "": none.
+
+    Raises
+    ------
+    FileNotFoundError : CROSSROADS_DATA holds no folder of the chapter. And as the two encoders.
+    """
+    if encoder == "whisper":
+        return whisper_features(sounds)
+    if encoder == "wav2vec":
+        folder = data_folder("speech")
+        if folder is None:
+            raise FileNotFoundError(
+                f"$CROSSROADS_DATA/speech/{WAV2VEC}: no such folder; set CROSSROADS_DATA to "
+                "the folder that has `speech` in it"
+            )
+        return wav2vec_features(sounds, folder / WAV2VEC)
+    return [np.zeros((0, 0), np.float32)]
 
 
 def _pieces(sound: np.ndarray) -> list[np.ndarray]:

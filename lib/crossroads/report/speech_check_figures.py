@@ -34,7 +34,7 @@ STREAMS: dict[str, dict[str, str]] = {
     "lexical": {"color": "#029E73", "ls": ":"},
 }
 FEATURES: dict[str, figures.Look] = {
-    "whisper": {"color": "#0173B2", "marker": "o"},
+    "pretrained": {"color": "#0173B2", "marker": "o"},
     "mel": {"color": "#DE8F05", "marker": "s"},
     "deep mel": {"color": "#029E73", "marker": "^"},
 }
@@ -160,7 +160,7 @@ def draw_shares(frame: pd.DataFrame, chance: float, rng: np.random.Generator) ->
     numbers = {"A": _series(axes[0], frame, "features", looks, "share", "top1", chance, rng)}
     figures.legend(axes[0], ncols=len(looks) + 1, handlelength=1.2)
     paired = frame.pivot(index=["share", "seed"], columns="features", values="top1")
-    gain = (100 * (paired["whisper"] - paired["mel"])).rename("gain").reset_index()
+    gain = (100 * (paired["pretrained"] - paired["mel"])).rename("gain").reset_index()
     values = _by(gain, "share", "gain")
     at = np.array(list(values))
     numbers["B"] = figures.groups(
@@ -168,7 +168,7 @@ def draw_shares(frame: pd.DataFrame, chance: float, rng: np.random.Generator) ->
         at=at, beside=0.15 * np.diff(at).min(),
     )  # fmt: skip
     axes[1].axhline(0, **GUIDE)
-    axes[1].set_ylabel("whisper − mel, top-1 (points)")
+    axes[1].set_ylabel("pretrained − mel, top-1 (points)")
     for ax in axes:
         ax.set_xlabel("share of linguistic signal")
     return fig, figures.stack(numbers, "panel")

@@ -37,6 +37,17 @@ TABLE_2 = {
     "deep mel": ((24.7, 3.2), (15.4, 1.6), (64.4, 0.8), (61.2, 0.6)),
     "pretrained": ((25.7, 2.9), (17.7, 0.6), (70.7, 0.1), (67.5, 0.4)),
 }
+# Table 1 [code: printed by the published notebook].
+TABLE_1 = {
+    "Brennan": {"sensors": 60, "listeners": 33, "hours": 6.7, "train": 1211, "train_words": 513, "test": 190,
+                "test_words": 148, "seen": 0.595},
+    "Broderick": {"sensors": 128, "listeners": 19, "hours": 19.2, "train": 1189, "train_words": 1418,
+                  "test": 1054, "test_words": 764, "seen": 0.673},
+    "Gwilliams": {"sensors": 208, "listeners": 27, "hours": 56.2, "train": 3266, "train_words": 1810,
+                  "test": 1284, "test_words": 846, "seen": 0.639},
+    "Schoffelen": {"sensors": 273, "listeners": 96, "hours": 80.9, "train": 5497, "train_words": 1754,
+                   "test": 1270, "test_words": 745, "seen": 0.852},
+}  # fmt: skip
 # Ablations [code: outputs stored in the published notebook]: the same numbers for Schoffelen, Gwilliams,
 # Broderick and Brennan, then the mean over the four [%] and its difference to the reference [points].
 ABLATIONS: dict[str, tuple[tuple[tuple[float, float], ...], float, float]] = {

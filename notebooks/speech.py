@@ -982,7 +982,10 @@ settle("pretrained_gain", gains[settings.shares[-1]] if encoder else np.array([n
 settle(
     "pretrained_gain", gains[settings.shares[0]] if encoder else np.array([np.nan]), control="acoustic only"
 )
-trend(gains, key="pretrained_gain_trend")
+if encoder:
+    trend(gains, key="pretrained_gain_trend")
+else:
+    ledger.measure("pretrained_gain_trend", None)
 by_strength = {s: items(f"strength {s:g}, MEG", "top10") for s in settings.strengths_nam}
 trend(by_strength, key="strength_trend")
 for which, control in (("same", ""), ("other", "other story")):

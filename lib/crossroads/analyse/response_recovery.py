@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +14,7 @@ from crossroads.data.listening import Recording, Story
 from crossroads.data.listening_brain import HOME, RATE_HZ, STREAMS, Listener, response, streams
 from crossroads.data.sensor_arrays import SOURCES
 
+os.environ.setdefault("MNE_TQDM", "off")  # its progress bars would stand in the page
 FIRST_S, LAST_S = -0.1, 0.6  # lags
 RIDGE = 1.0
 

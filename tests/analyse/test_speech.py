@@ -7,7 +7,7 @@ import pytest
 from crossroads.analyse import speech
 from crossroads.analyse.retrieval import chance, top_k
 from crossroads.data.listening import SOUND_HZ, Story
-from crossroads.data.listening_brain import Brain
+from crossroads.data.listening_brain import Brain, simulate_cohort
 from crossroads.data.sound_features import log_mel
 from crossroads.data.speech_windows import Timeline
 from crossroads.models.brain_module import BrainShape
@@ -124,6 +124,29 @@ def test_a_strong_signal_is_decoded_and_shuffled_pairs_or_no_signal_are_not():
     for other in (silent, shuffled):
         # Windows of one sentence overlap, so they count for less than their number.
         assert abs(top_k(other["rank"], 5) - by_chance) < 4 * np.sqrt(by_chance / (2 * n / 10))
+
+
+def test_recorded_listeners_are_decoded_like_simulated_ones(monkeypatch, tmp_path):
+    """A data set that holds simulated recordings gives what the simulation gives, without who heard half."""
+    (tmp_path / "speech").mkdir()
+    monkeypatch.setenv("CROSSROADS_DATA", str(tmp_path))
+    story, _ = speech.open_story(STORY)
+    brain = replace(LOUD.brain, n_sensors=60)
+    listeners = simulate_cohort(story, brain, 20.0, speech.group_seed(LOUD.seed, 0))
+    half = replace(
+        listeners[0], sentence_onset_s=np.where(np.arange(60) < 30, np.nan, listeners[0].sentence_onset_s)
+    )
+    monkeypatch.setattr(
+        speech.brennan2019, "load_cohort", lambda folder, rate_hz: (story, [half, *listeners])
+    )
+    simulated = speech.decode(replace(LOUD, brain=brain))
+    recorded = speech.decode(replace(LOUD, brain=speech.Recorded("brennan-2019")))
+    assert len(np.unique(recorded["subject"])) == 2
+    for name in simulated:
+        np.testing.assert_array_equal(recorded[name], simulated[name])
+    told = speech.tell(speech.Telling(0, "brennan-2019", 0, 0, ""))
+    np.testing.assert_array_equal(told["sound"], story.sound)
+    assert told["words.word"].tolist() == story.words.word.tolist()
 
 
 def test_same_unit_same_bytes():

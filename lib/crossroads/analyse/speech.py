@@ -12,10 +12,11 @@ import torch
 from torch import nn
 
 from crossroads.analyse import retrieval
-from crossroads.data.listening import SOUND_HZ, Story
-from crossroads.data.listening_brain import Brain, Listener, listeners, simulate_cohort
+from crossroads.data import brennan2019
+from crossroads.data.listening import SOUND_HZ, Recording, Story
+from crossroads.data.listening_brain import RATE_HZ, Brain, Listener, listeners, simulate_cohort
 from crossroads.data.sensor_arrays import sensor_array, take
-from crossroads.data.settings import ROOT
+from crossroads.data.settings import ROOT, data_folder
 from crossroads.data.sound_features import join_sentences, log_mel
 from crossroads.data.speech_windows import Timeline, cut, on_story, scaling
 from crossroads.data.spoken_stories import read_aloud, tell_story
@@ -28,6 +29,7 @@ from crossroads.models.contrastive_training import Decoder, Fitting, Windows, fi
 from crossroads.models.speech_encoders import WHISPER_HZ, encode_sentences
 
 FEATURES = ("pretrained", "mel", "deep mel")
+RECORDED = {"brennan-2019": "easycap-60"}  # real data sets, and their sensors
 SALT = 12  # of the split's hash, as published
 MEL_BANDS = 40  # that a learned network starts from
 TOP = 5  # candidates that are kept of every trial
@@ -41,7 +43,7 @@ class Telling:
     """A unit: some sentences of a story, told.
 
     voice : one of `spoken_stories.VOICES`; or "alice": n_sentences of the word table of a real reading, at
-        its times, in espeak's voice.
+        its times, in espeak's voice; or a name in RECORDED: the sound that its listeners heard, as one part.
     part : of the story; parts of equal seed follow each other. encoder : speech model that listens
         too, "whisper" or "wav2vec"; "": none.
     """
@@ -51,6 +53,13 @@ class Telling:
     part: int
     seed: int
     encoder: str
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """Listeners of a real data set, of RECORDED: all who heard every sentence."""
+
+    name: str
 
 
 @dataclass(frozen=True)
@@ -67,7 +76,7 @@ class Decoding:
     """
 
     story: tuple[Telling, ...]
-    brain: Brain
+    brain: Brain | Recorded
     rate_hz: float
     features: str
     n_features: int
@@ -92,7 +101,9 @@ def tell(unit: Telling) -> dict[str, np.ndarray]:
     of them are each sentence's.
     """
     rng = np.random.default_rng(np.random.SeedSequence(unit.seed, spawn_key=(0, unit.part)))
-    if unit.voice == "alice":
+    if unit.voice in RECORDED:
+        story, _ = _recorded(unit.voice, RATE_HZ)
+    elif unit.voice == "alice":
         story = read_aloud(unit.part, unit.n_sentences)
     else:
         story = tell_story(write_sentences(unit.n_sentences, rng), unit.voice, rng)
@@ -166,21 +177,28 @@ def sound_features(unit: Decoding, timeline: Timeline) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def open_group(
-    tellings: tuple[Telling, ...], brain: Brain, rate_hz: float, seed: int, group: int
+    tellings: tuple[Telling, ...], brain: Brain | Recorded, rate_hz: float, seed: int, group: int
 ) -> np.ndarray:
     """Recordings of listeners to a story, on its timeline: (n_recordings, C, n)."""
     story, _ = open_story(tellings)
-    recordings = simulate_cohort(story, brain, rate_hz, group_seed(seed, group))
+    if isinstance(brain, Brain):
+        recordings = simulate_cohort(story, brain, rate_hz, group_seed(seed, group))
+    else:
+        _, everybody = _recorded(brain.name, rate_hz)
+        recordings = [one for one in everybody if np.isfinite(one.sentence_onset_s).all()]
     return np.stack([on_story(recording, story, rate_hz) for recording in recordings])
 
 
 def people_of(unit: Decoding) -> list[Listener]:
-    """The listeners of a unit: their planted sources, lead fields and weights."""
+    """The simulated listeners of a unit: their planted sources, lead fields and weights."""
+    assert isinstance(unit.brain, Brain)
     return listeners(unit.brain, group_seed(unit.seed, unit.group))
 
 
 def layout_of(unit: Decoding) -> np.ndarray:
     """Flat layout (C, 2) of a unit's sensors."""
+    if isinstance(unit.brain, Recorded):
+        return sensor_array(RECORDED[unit.brain.name]).xy
     array = sensor_array(unit.brain.array)
     return array.xy[take(array, unit.brain.n_sensors)]
 
@@ -318,6 +336,16 @@ def _example(
     }
 
 
+@lru_cache(maxsize=1)
+def _recorded(name: str, rate_hz: float) -> tuple[Story, list[Recording]]:
+    folder = data_folder("speech")
+    if folder is None:
+        raise FileNotFoundError(
+            f"CROSSROADS_DATA has no folder `speech` with the recordings {name}; see page Data"
+        )
+    return brennan2019.load_cohort(folder / "brennan2019", rate_hz)
+
+
 def _name(unit: Decoding) -> str:
     """Of a unit and the code that works on it: no other code goes on from what it has left."""
     return hashlib.sha256(f"{code_key([__name__])}{unit!r}".encode()).hexdigest()
@@ -335,7 +363,7 @@ def group_seed(seed: int, group: int) -> int:
     return int(np.random.SeedSequence(seed, spawn_key=(1, group)).generate_state(1)[0])
 
 
-def _group(unit: Decoding) -> tuple[tuple[Telling, ...], Brain, float, int, int]:
+def _group(unit: Decoding) -> tuple[tuple[Telling, ...], Brain | Recorded, float, int, int]:
     return unit.story, unit.brain, unit.rate_hz, unit.seed, unit.group
 
 

@@ -15,7 +15,7 @@ from scipy.stats import spearmanr
 from crossroads.analyse import retrieval
 from crossroads.analyse.attention_maps import lead_field_power
 from crossroads.analyse.linguistic_levels import level_predictors, prediction_strength
-from crossroads.analyse.speech import Decoding, Telling, open_story, people_of, timeline_of
+from crossroads.analyse.speech import Decoding, Recorded, Telling, open_story, people_of, timeline_of
 from crossroads.data.listening import SOUND_HZ
 from crossroads.data.listening_brain import Brain
 from crossroads.models.brain_module import BrainShape
@@ -132,7 +132,7 @@ def plan(settings: SpeechSettings, story: tuple[Telling, ...], seed: int) -> dic
     """
     models = range(settings.n_models)
     main = reference(settings, story, seed, MAIN)
-    brain, shape, fitting = main.brain, main.shape, main.fitting
+    shape, fitting = main.shape, main.fitting
 
     def mel(unit: Decoding) -> Decoding:
         return replace(unit, features="mel", n_features=settings.n_mels)
@@ -150,7 +150,8 @@ def plan(settings: SpeechSettings, story: tuple[Telling, ...], seed: int) -> dic
         return replace(unit, fitting=replace(fitting, loss=loss))
 
     shuffled = replace(fitting, shuffled=True)
-    fewer = hears(main, n_sensors=min(brain.n_sensors, N_COMPARED))
+    n_compared = min(settings.n_sensors, N_COMPARED)
+    fewer = hears(main, n_sensors=n_compared)
     weakest, strongest = min(settings.strengths_nam), max(settings.strengths_nam)
     no_layer = replace(shape, subject="none")
     silent, acoustic = hears(main, strength_nam=0.0), hears(main, shares=shares_of(0.0))
@@ -168,9 +169,8 @@ def plan(settings: SpeechSettings, story: tuple[Telling, ...], seed: int) -> dic
     for n in settings.n_listeners:
         epochs = max(1, round(settings.max_epochs * n / settings.n_subjects))
         unit = hears(replace(main, fitting=replace(fitting, max_epochs=epochs)), n_subjects=n)
-        attending = n_tested if n > n_tested else brain.n_attending
         repeated[f"listeners {n}, same story"] = unit
-        repeated[f"listeners {n}, other story"] = hears(unit, n_attending=attending)
+        repeated[f"listeners {n}, other story"] = hears(unit, n_attending=n_tested) if n > n_tested else unit
     once = {
         "shuffled": replace(main, fitting=shuffled),
         "shuffled, weakest": replace(hears(fewer, strength_nam=weakest), fitting=shuffled),
@@ -195,9 +195,7 @@ def plan(settings: SpeechSettings, story: tuple[Telling, ...], seed: int) -> dic
     for strength, kind in product(settings.strengths_nam, ("MEG", "EEG")):
         dataset = MAIN if kind == "MEG" else "Broderick"
         unit = reference(settings, story, seed, dataset)
-        once[f"strength {strength:g}, {kind}"] = hears(
-            unit, strength_nam=strength, n_sensors=fewer.brain.n_sensors
-        )
+        once[f"strength {strength:g}, {kind}"] = hears(unit, strength_nam=strength, n_sensors=n_compared)
     for shift, delay in product(settings.shifts_ms, (1.0, 0.0)):
         name = f"shift {shift:g}, {'planted' if delay else 'immediate'}"
         once[name] = replace(hears(main, delay=delay), shift_s=shift / 1000)
@@ -205,6 +203,21 @@ def plan(settings: SpeechSettings, story: tuple[Telling, ...], seed: int) -> dic
     units |= {name: [unit] for name, unit in once.items()}
     # The first model of the reference is looked at from near.
     return {name: [replace(unit, shown=unit == main) for unit in those] for name, those in units.items()}
+
+
+def plan_recorded(settings: SpeechSettings, name: str, encoder: str, seed: int) -> dict[str, list[Decoding]]:
+    """The rows of Table 2 on recordings, and pairs shuffled in training; one unit a model."""
+    story = (Telling(0, name, 0, 0, encoder),)
+    main = replace(reference(settings, story, seed, "Brennan"), brain=Recorded(name))
+    mel = replace(main, features="mel", n_features=settings.n_mels)
+    units = {
+        "base": replace(mel, fitting=replace(main.fitting, loss="regression")),
+        "contrastive": mel,
+        "deep mel": replace(main, features="deep mel", n_features=settings.n_features),
+        "pretrained": main,
+        "shuffled": replace(main, fitting=replace(main.fitting, shuffled=True)),
+    }
+    return {row: [replace(unit, model=m) for m in range(settings.n_models)] for row, unit in units.items()}
 
 
 def accuracy_table(results: dict[str, list[dict[str, np.ndarray]]]) -> pd.DataFrame:
@@ -271,6 +284,7 @@ def set_numbers(unit: Decoding) -> dict[str, float]:
     "sensors", "listeners", "hours" of all recordings, "train" (windows a listener), "train_words" (different
     ones), "test" (candidates), "test_words", and "seen", the share of the latter among the former.
     """
+    assert isinstance(unit.brain, Brain)
     story, _ = open_story(unit.story)
     timeline = timeline_of(unit)
     onset = np.round(story.words.onset_s.to_numpy() * unit.rate_hz).astype(int)

@@ -107,9 +107,10 @@ rng, drawing = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).s
 #
 # ```{math}
 # :label: eq-speech-attention
-# \mathrm{SA}(X)_j = \sum_i \frac{e^{a_j(x_i, y_i)}}{\sum_{i'} e^{a_j(x_{i'}, y_{i'})}}\, X_i , \qquad
-# a_j(x, y) = \sum_{k,l=0}^{K-1} \mathrm{Re} z_j^{kl} \cos\tfrac{2\pi (k x' + l y')}{1.4}
-#   + \mathrm{Im} z_j^{kl} \sin\tfrac{2\pi (k x' + l y')}{1.4}
+# \mathrm{SA}(X)_j &= \sum_i \frac{e^{a_j(x_i, y_i)}}{\sum_{i'} e^{a_j(x_{i'}, y_{i'})}}\, X_i , \\
+# a_j(x, y) &= \sum_{k,l=0}^{K-1} \mathrm{Re}\, z_j^{kl} \cos\varphi_{kl}
+#   + \mathrm{Im}\, z_j^{kl} \sin\varphi_{kl} , \\
+# \varphi_{kl} &= \tfrac{2\pi}{1.4} (k x' + l y')
 # ```
 #
 # with $x' = x + 0.2$, $y' = y + 0.2$, so that the left edge is no neighbour of the right. In training,
@@ -119,8 +120,8 @@ rng, drawing = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).s
 #
 # ```{math}
 # :label: eq-speech-score
-# s_{ij} = \frac{\langle Z_i, Y_j \rangle}{\lVert Y_j \rVert + 10^{-8}} , \qquad
-# p_{ij} = \frac{e^{s_{ij}}}{\sum_{j'} e^{s_{ij'}}} ,
+# s_{ij} &= \frac{\langle Z_i, Y_j \rangle}{\lVert Y_j \rVert + 10^{-8}} , \\
+# p_{ij} &= \frac{e^{s_{ij}}}{\sum_{j'} e^{s_{ij'}}} ,
 # ```
 #
 # and trained to give the true one all of the probability among the windows of a batch,
@@ -551,7 +552,7 @@ figures.show(
     fig,
     "fig-speech-clamp",
     caption="Top-10 accuracy against the level of the clamp, with artefacts and without: mean and 95 % "
-    f"interval over {settings.n_subjects} listeners. Lines join levels for the eye.",
+    f"interval over {settings.n_subjects} listeners.",
     alt=f"With artefacts accuracy falls from {with_artefacts.iloc[0]:.0f} % at the tightest clamp to "
     f"{with_artefacts.iloc[-1]:.0f} % without one.",
     data=numbers,
@@ -589,9 +590,9 @@ figures.show(
     "fig-speech-listeners",
     caption="**A** Top-10 accuracy of every listener, mean and 95 % interval over them; the diamond is the "
     "paper's (of its ablation runs, with the standard error over its listeners). **B** Accuracy of "
-    f"{tested} listeners against how many the model was trained on: mean and 95 % interval over "
+    f"the first {tested} against how many the model was trained on: mean and 95 % interval over "
     f"{settings.n_models} initialisations.",
-    alt=f"Trained on {settings.n_listeners[0]} listeners, {at_ends['same'].iloc[0]:.0f} %; on "
+    alt=f"Trained on the first {settings.n_listeners[0]}, {at_ends['same'].iloc[0]:.0f} %; on "
     f"{settings.n_listeners[-1]}, {at_ends['same'].iloc[-1]:.0f} % where all hear the same story and "
     f"{at_ends['other'].iloc[-1]:.0f} % where the others hear another.",
     data=numbers,
@@ -777,7 +778,7 @@ glue("gain_linguistic", float(gains[settings.shares[-1]].mean()))
 # ## Beyond the paper
 #
 # **A split that leaks.** Deal windows one by one, and the neighbours of a test window, with most of its
-# sound, are in training. Look at the second curve: a model that never saw a response finds sounds above
+# sound, are in training. Look at the squares: a model that never saw a response can find sounds above
 # chance, since it knows the noise of the neighbours.
 
 # %% tags=["hide-input"]
@@ -1054,9 +1055,9 @@ elif data == "brennan-2019":
         out=out,
     )
 elif where is None:
-    print("No folder of real data: words and recordings are skipped. The story is our generator's.")
+    print("No folder of real data: words and recordings are skipped.")
 else:
-    print("A folder of real data is there: data='alice' and data='brennan-2019' use what is in it.")
+    print("A folder of real data is there: try data='alice' or data='brennan-2019'.")
 
 # %% [markdown]
 # ## Claims

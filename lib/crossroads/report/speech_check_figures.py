@@ -17,6 +17,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 from scipy.signal import welch
 from scipy.stats import binomtest
@@ -194,6 +195,7 @@ def draw_losses(
                 panel.plot(epochs, values, line, color=LOSSES[loss]["color"], lw=1.2)
                 rows += [(kind, loss, str(seed), *point) for point in zip(epochs, values, strict=True)]
         panel.set_title(loss, fontsize=9)
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     for kind, line in (("training", ":"), ("validation", "-")):
         top[0].plot([], [], line, color="0.3", label=kind)
     top[0].set_ylabel("loss (own units)")

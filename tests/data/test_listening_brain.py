@@ -124,7 +124,7 @@ def test_without_variability_listeners_are_the_same_person():
 
 
 def test_variability_scales_how_much_listeners_differ():
-    """Gain and latency are drawn with spreads of 30 % and 15 ms; head shifts with 4 mm, weights with 1.2."""
+    """Gain and latency are drawn with spreads of 30 % and 15 ms; head shifts with 4 mm, weights with 2."""
     full, half = (listeners(replace(PLAIN, n_subjects=30, variability=v), SEED) for v in (1.0, 0.5))
     for a, b in zip(full, half, strict=True):
         assert np.log(a.gain) == pytest.approx(2 * np.log(b.gain))
@@ -136,8 +136,8 @@ def test_variability_scales_how_much_listeners_differ():
     # Heschl's gyri are the first two sources, and home of the acoustic stream.
     heschl = np.array([p.weights["acoustic"][:2] for p in full])
     elsewhere = np.array([p.weights["acoustic"][2:] for p in full])
-    assert heschl.std(0).mean() == pytest.approx(1.2, rel=0.1)
-    assert elsewhere.std(0).mean() == pytest.approx(0.36, rel=0.1)
+    assert heschl.std(0).mean() == pytest.approx(2, rel=0.1)
+    assert elsewhere.std(0).mean() == pytest.approx(0.6, rel=0.1)
 
 
 def test_who_does_not_attend_responds_at_another_time(story):

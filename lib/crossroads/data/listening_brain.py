@@ -143,8 +143,8 @@ def streams(story: Story) -> dict[str, np.ndarray]:
 def listeners(brain: Brain, seed: int) -> list[Listener]:
     """The subjects of a group; those of equal seeds are the same people, however strong the signal is.
 
-    They share the mean of weights and sources; a subject's differences (positions 6 mm, directions 1.5 rad,
-    head in the helmet 4 mm, gain 30 %, latency 15 ms, weights 1.2) are all scaled by `brain.variability`.
+    They share the mean of weights and sources; a subject's differences (positions 6 mm, directions 2 rad,
+    head in the helmet 4 mm, gain 30 %, latency 15 ms, weights 2) are all scaled by `brain.variability`.
     """
     common = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
     names = list(SOURCES)
@@ -157,7 +157,7 @@ def listeners(brain: Brain, seed: int) -> list[Listener]:
         directions = np.array([direction for _, direction in SOURCES.values()])
         spread = brain.variability
         positions = positions + spread * 0.006 * rng.standard_normal(positions.shape)
-        directions = directions + spread * 1.5 * rng.standard_normal(directions.shape)
+        directions = directions + spread * 2.0 * rng.standard_normal(directions.shape)
         directions /= np.linalg.norm(directions, axis=1, keepdims=True)
         shift = spread * 0.004 * rng.standard_normal(3)
         weights = {}
@@ -165,7 +165,7 @@ def listeners(brain: Brain, seed: int) -> list[Listener]:
             home = np.array(
                 [1.0 if any(place in name for place in HOME[stream]) else ELSEWHERE for name in names]
             )[:, None]
-            weights[stream] = home * (mean[stream] + spread * 1.2 * rng.standard_normal(mean[stream].shape))
+            weights[stream] = home * (mean[stream] + spread * 2.0 * rng.standard_normal(mean[stream].shape))
         gain = float(np.exp(0.3 * spread * rng.standard_normal()))
         latency = 0.015 * spread * float(rng.standard_normal())
         lead = _lead(brain, positions, directions, shift)

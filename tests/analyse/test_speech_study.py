@@ -374,7 +374,7 @@ def test_numbers_of_a_data_set(monkeypatch):
     """Ten words a second apart: windows of 3 s from 0 and 1 s are trained on, the last four are tested."""
     words = pd.DataFrame({"word": [*"abcdeafgag"], "onset_s": np.arange(10.0)})
     story = SimpleNamespace(words=words, sound=np.zeros(90 * SOUND_HZ, np.float32))
-    timeline = SimpleNamespace(train=np.array([0, 50]), n_window=150, test=words[6:])
+    timeline = SimpleNamespace(rate_hz=SMALL.rate_hz, train=np.array([0, 50]), n_window=150, test=words[6:])
     monkeypatch.setattr(study, "open_story", lambda parts: (story, []))
     monkeypatch.setattr(study, "timeline_of", lambda unit: timeline)
     assert study.set_numbers(MAIN) == {

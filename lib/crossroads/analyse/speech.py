@@ -210,6 +210,12 @@ def timeline_of(unit: Decoding) -> Timeline:
     return cut(story, unit.rate_hz, unit.shift_s, SALT, rng if unit.leaking else None)
 
 
+def in_training(story: Story, timeline: Timeline) -> np.ndarray:
+    """Which words of the story begin in a training window, (n_words,) bool."""
+    onset = np.round(story.words.onset_s.to_numpy() * timeline.rate_hz).astype(int)
+    return np.isin(onset, timeline.train[:, None] + np.arange(timeline.n_window))
+
+
 def decode(unit: Decoding) -> dict[str, np.ndarray]:
     """Train a decoder and rank the candidates for every test window of every listener.
 
@@ -284,9 +290,7 @@ def describe(scores: np.ndarray, story: Story, timeline: Timeline, unit: Decodin
         test[name].to_numpy() for name in ("onset_s", "word", "sentence", "block")
     )
     word = word.astype(str)
-    onset = np.round(story.words.onset_s.to_numpy() * timeline.rate_hz).astype(int)
-    trained = np.isin(onset, timeline.train[:, None] + np.arange(timeline.n_window))
-    unseen = ~np.isin(word, story.words.word[trained].to_numpy(str))
+    unseen = ~np.isin(word, story.words.word[in_training(story, timeline)].to_numpy(str))
     p = retrieval.probabilities(scores)
     p_words, words = retrieval.word_probabilities(p, word)
     own = np.searchsorted(words, word[true])

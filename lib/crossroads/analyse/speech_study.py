@@ -15,7 +15,15 @@ from scipy.stats import spearmanr
 from crossroads.analyse import retrieval
 from crossroads.analyse.attention_maps import lead_field_power
 from crossroads.analyse.linguistic_levels import level_predictors, prediction_strength
-from crossroads.analyse.speech import Decoding, Recorded, Telling, open_story, people_of, timeline_of
+from crossroads.analyse.speech import (
+    Decoding,
+    Recorded,
+    Telling,
+    in_training,
+    open_story,
+    people_of,
+    timeline_of,
+)
 from crossroads.data.listening import SOUND_HZ
 from crossroads.data.listening_brain import Brain
 from crossroads.models.brain_module import BrainShape
@@ -287,9 +295,7 @@ def set_numbers(unit: Decoding) -> dict[str, float]:
     assert isinstance(unit.brain, Brain)
     story, _ = open_story(unit.story)
     timeline = timeline_of(unit)
-    onset = np.round(story.words.onset_s.to_numpy() * unit.rate_hz).astype(int)
-    heard = np.isin(onset, timeline.train[:, None] + np.arange(timeline.n_window))
-    train_words, test_words = set(story.words.word[heard]), set(timeline.test.word)
+    train_words, test_words = set(story.words.word[in_training(story, timeline)]), set(timeline.test.word)
     return {
         "sensors": unit.brain.n_sensors,
         "listeners": unit.brain.n_subjects,

@@ -533,6 +533,9 @@ glue("lost_100", float(lost["clamp at 100"]))
 # The paired test of the paper is over its 175 listeners. Over {glue:text}`n_listeners:.0f` its $p$ cannot
 # fall below $2^{1-n}$, whatever the effect, and it is printed for completeness only.
 #
+# The parts that cost little in the paper may change their sign here: a smaller module learns faster, and
+# these trainings are short.
+#
 # Clamping deserves a curve. Artefacts here are jumps of a few sensors, thousands of times larger than the
 # signal. Without them (circles) the clamp changes nothing; with them (squares), look at what a looser clamp
 # costs.
@@ -648,6 +651,7 @@ glue("best_immediate", float(by_shift["immediate"].idxmax()))
 # by EEG. The gap of the paper is wider, and our EEG is kinder than most: no muscles, no bad contacts, four
 # shells of known conductivity. The best shift is {glue:text}`best_planted:.0f` ms with planted responses and
 # {glue:text}`best_immediate:.0f` ms where the brain answers at once.
+# Where such a curve is flat, the place of its best says little.
 #
 # ## What the model hears
 #

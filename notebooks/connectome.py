@@ -49,7 +49,7 @@ from crossroads.data import fibre_fields
 from crossroads.data import fibre_scenes as source
 from crossroads.data.fibre_scenes import Scene, open_scene
 from crossroads.data.settings import data_folder, load_settings
-from crossroads.data.units import sweep
+from crossroads.data.units import sweep_groups
 from crossroads.models import dense_encoder_decoder as dense
 from crossroads.models.covariant_residual import official_log10, pose_residual, residual, residual_loss
 from crossroads.models.tensor_metrics import adjugate_metric, conformal_metric, inverse_metric
@@ -220,8 +220,7 @@ units = {
     **{f"naive, {share:g}": flipped(share, False) for share in settings.flips},
     "dwi": [Fit(Scene(name), in_3d, seed) for name in source.SHIPPED],
 }
-results = iter(sweep(analysis.fit_scene, [u for those in units.values() for u in those], label="fits"))
-fitted = {name: [next(results) for _ in those] for name, those in units.items()}
+fitted = sweep_groups(analysis.fit_scene, units, label="fits")
 learned = {name: those[0]["g"] for name, those in fitted.items()}
 glue("n_units", sum(map(len, units.values())))
 

@@ -54,7 +54,7 @@ from crossroads.data import place_recordings as source
 from crossroads.data.linear_track import FRAMES_PER_S, average_visits
 from crossroads.data.place_cells import VirtualMouse
 from crossroads.data.settings import data_folder, load_settings
-from crossroads.data.units import sweep
+from crossroads.data.units import sweep, sweep_groups
 from crossroads.report import figures, play
 from crossroads.report import noise_geometry_figures as noise
 from crossroads.report import place_code_check_figures as checks
@@ -217,15 +217,8 @@ geometries = {
     for condition, those in measured.items()
 }
 
-
-def computed(function, units, label):
-    """Results of lists of units, by their names."""
-    results = iter(sweep(function, [unit for those in units.values() for unit in those], label=label))
-    return {name: [next(results) for _ in those] for name, those in units.items()}
-
-
-decoded = computed(analysis.decode_session, decodings, "decoding")
-shapes = computed(analysis.measure_geometry, geometries, "geometry")
+decoded = sweep_groups(analysis.decode_session, decodings, label="decoding")
+shapes = sweep_groups(analysis.measure_geometry, geometries, label="geometry")
 longest = replace(virtual[0], source=replace(virtual[0].source, n_runs=max(settings.grid_runs)))
 gridded = analysis.Grid(longest, settings.ensemble_sizes, settings.grid_runs, settings.n_subsets)
 (grid,) = sweep(analysis.measure_grid, [gridded], label="grid")
@@ -1030,10 +1023,9 @@ glue("n_half_fisher", float(1 / epsilon))
 # stays.
 
 # %%
-speed_listed = {c: listed[c] for c in ("independent", "speed", "main")}
-units = [SpeedControl(recording) for those in speed_listed.values() for recording in those]
-without = iter(sweep(control_speed, units, label="speed"))
-by_speed = {c: np.array([next(without)["rms"] for _ in those]) for c, those in speed_listed.items()}
+controls = {c: [SpeedControl(recording) for recording in listed[c]] for c in ("independent", "speed", "main")}
+without = sweep_groups(control_speed, controls, label="speed")
+by_speed = {c: np.array([result["rms"] for result in those]) for c, those in without.items()}
 session, runs = source.open_runs(listed["speed"][0])
 centre = slice(5, 15)
 behind = (session.truth.represented_cm - session.position_cm)[:, None]

@@ -50,7 +50,7 @@ from crossroads.data.listening import SOUND_HZ
 from crossroads.data.listening_brain import RATE_HZ, STREAMS, response, simulate_cohort, streams
 from crossroads.data.sensor_arrays import sensor_array
 from crossroads.data.settings import data_folder, load_settings
-from crossroads.data.units import sweep
+from crossroads.data.units import sweep, sweep_groups
 from crossroads.models.brain_module import BrainModule, BrainShape
 from crossroads.models.speech_encoders import available
 from crossroads.report import figures, play, tables
@@ -196,16 +196,17 @@ voice = data if data == "alice" else settings.voice
 tellings = study.tellings(settings, voice, seed, encoder)
 sweep(speech.tell, tellings, label="story")
 plan = study.plan(settings, tellings, seed)
-units = [unit for those in plan.values() for unit in those]
-trained = iter(sweep(speech.decode, units, label="decoders"))
-results = {condition: [next(trained) for _ in those] for condition, those in plan.items()}
+results = sweep_groups(speech.decode, plan, label="decoders")
 main = plan["Gwilliams, pretrained"][0]
 linear = replace(main, features="mel", n_features=settings.n_mels, shown=False)
 results["linear"] = sweep(speech.decode_linear, [linear], label="linear model")
 
 # %% tags=["hide-input"]
 if encoder:
-    print(f"Speech model: {encoder}. Models trained: {len(set(units))}.")
+    print(
+        f"Speech model: {encoder}. Models trained: "
+        f"{len({unit for those in plan.values() for unit in those})}."
+    )
 else:
     print("The extra `speech` is not installed, so there is no pretrained speech model: Mel stands in for it")
     print(
@@ -239,14 +240,7 @@ def settle(key, values, unit="points", control=""):
     ledger.measure(key, value, control=control)
 
 
-glue("n_candidates", n_candidates)
 glue("n_listeners", settings.n_subjects)
-glue("n_models", settings.n_models)
-glue("story_min", len(story.sound) / SOUND_HZ / 60)
-glue("strength", settings.strength_nam)
-glue("top10_main", float(items("Gwilliams, pretrained", "top10").mean()))
-glue("top1_main", float(items("Gwilliams, pretrained", "top1").mean()))
-glue("chance10", 100 * by_chance[10])
 
 # %% [markdown]
 # ## Planted truth
@@ -334,30 +328,28 @@ glue("pairs_r", float(np.corrcoef(pairs.lead_distance, pairs.matrix_distance)[0,
 # Follow one test window: through the brain module on top, its sound through the speech model below. Both end
 # as features in time. In the matrix, a bright diagonal is a batch in which every window knows its sound.
 
+
 # %% tags=["hide-input"]
+def heard(candidate):
+    """Three seconds around the onset of a candidate's word."""
+    first = round((reference["onset_s"][candidate] - 0.5) * SOUND_HZ)
+    return story.sound[first : first + 3 * SOUND_HZ]
+
+
 best = int(reference["example"])
 p_all = retrieval.probabilities(reference["scores"])
 spread_out = np.linspace(0, n_candidates - 1, 12).astype(int)
-first = round((reference["onset_s"][best] - 0.5) * SOUND_HZ)
-fig, numbers = paper.draw_approach(
-    reference["x"],
-    story.sound[first : first + 3 * SOUND_HZ],
-    reference["z"],
-    reference["y"],
-    retrieval.probabilities(reference["scores"][np.ix_(spread_out, spread_out)]),
-    p_all[best],
-    reference["word"],
-    best,
-)
-diagonal = np.diag(retrieval.probabilities(reference["scores"][np.ix_(spread_out, spread_out)])).mean()
+matches = retrieval.probabilities(reference["scores"][np.ix_(spread_out, spread_out)])
+x, z, y, words = (reference[name] for name in ("x", "z", "y", "word"))
+fig, numbers = paper.draw_approach(x, heard(best), z, y, matches, p_all[best], words, best)
 figures.show(
     fig,
     "fig-speech-approach",
     caption="The approach, drawn with one test window: the one of the first listener whose sound was found "
     f"most surely. The batch is of {len(spread_out)} windows from all over the test; the bars are the best "
     "five of all candidates, the hatched one the truth.",
-    alt=f"In the batch the true sound gets a probability of {diagonal:.2f} on average; among all candidates "
-    f"that of the window shown gets {p_all[best, best]:.2f}.",
+    alt=f"In the batch the true sound gets a probability of {np.diag(matches).mean():.2f} on average; among "
+    f"all candidates that of the window shown gets {p_all[best, best]:.2f}.",
     data=numbers,
     out=out,
 )
@@ -420,7 +412,7 @@ named = [
     for model in list(paper.TABLE_2)[1:]
 ]
 rows = pd.concat(named).groupby(["dataset", "model_name", "model"], sort=False).top10.mean().reset_index()
-rows = rows.rename(columns={"model": "seed"}).rename(columns={"model_name": "model"})
+rows = rows.rename(columns={"model": "seed", "model_name": "model"})
 fig, numbers = paper.draw_main(rows, dict.fromkeys(settings.sets, by_chance[10]), drawing)
 means = {m: 100 * rows.top10[(rows.dataset == "Gwilliams") & (rows.model == m)].mean() for m in rows.model}
 figures.show(
@@ -509,8 +501,8 @@ figures.show(
     "fig-speech-ablations",
     caption="What each part is worth: top-10 accuracy minus that of the full model. Circles: simulated "
     f"listeners, mean and 95 % interval over {settings.n_subjects} of them; diamonds: the paper, mean of its "
-    "four "
-    "data sets. " + ("" if len(taken) == 11 else f"At this size {len(taken)} of the 11 variants are run."),
+    "four data sets. "
+    + ("" if len(taken) == 11 else f"At this size {len(taken)} of the 11 variants are run."),
     alt=f"Without the listener's matrix {lost['no subject layer']:.0f} points, without the clamp "
     f"{lost['no clamping']:.0f} points.",
     data=numbers,
@@ -523,11 +515,6 @@ tests = {
 }
 rows = [[name, f"{t.difference:.1f}".replace("-", "−"), f"{t.p:.2g}", f"{t.n}"] for name, t in tests.items()]
 HTML(tables.table("Wilcoxon tests of the ablations", ("Taken away", "Points", "p (Wilcoxon)", "n"), rows))
-
-# %% tags=["remove-output"]
-glue("lost_subject", float(lost["no subject layer"]))
-glue("lost_clamp", float(lost["no clamping"]))
-glue("lost_100", float(lost["clamp at 100"]))
 
 # %% [markdown]
 # The paired test of the paper is over its 175 listeners. Over {glue:text}`n_listeners:.0f` its $p$ cannot
@@ -685,14 +672,7 @@ figures.show(
 # %% [markdown]
 # Listen to two of them: what was heard, and what the model took it for.
 
-
 # %% tags=["hide-input"]
-def heard(candidate):
-    """Three seconds around the onset of a candidate's word."""
-    first = round((reference["onset_s"][candidate] - 0.5) * SOUND_HZ)
-    return story.sound[first : first + 3 * SOUND_HZ]
-
-
 rows = []
 for number, i in enumerate((chosen[0], chosen[3]), 1):
     true = reference["true"][i]
@@ -982,26 +962,25 @@ for key, result in (("z_shuffled", shuffled), ("z_silent", silent)):
 
 
 # %% tags=["remove-output"]
-def trend(values_at, control="", key=""):
+def trend(values_at, key, control=""):
     """Settle a key with the rank correlation of values, by what they are measured at."""
     correlation = partial(study.rank_correlation, np.array(list(values_at)))
     level = interval(tuple(values_at.values()), "", statistic=correlation, n_boot=500)
     ledger.measure(key, level, control=control)
 
 
-settle("pretrained_gain", gains[settings.shares[-1]] if encoder else np.array([np.nan]))
-settle(
-    "pretrained_gain", gains[settings.shares[0]] if encoder else np.array([np.nan]), control="acoustic only"
-)
 if encoder:
-    trend(gains, key="pretrained_gain_trend")
+    settle("pretrained_gain", gains[settings.shares[-1]])
+    settle("pretrained_gain", gains[settings.shares[0]], control="acoustic only")
+    trend(gains, "pretrained_gain_trend")
 else:
+    ledger.measure("pretrained_gain", None)
     ledger.measure("pretrained_gain_trend", None)
 by_strength = {s: items(f"strength {s:g}, MEG", "top10") for s in settings.strengths_nam}
-trend(by_strength, key="strength_trend")
+trend(by_strength, "strength_trend")
 for which, control in (("same", ""), ("other", "other story")):
     at = {n: 100 * rows.top10 for n, rows in curves[which].groupby("n_subjects")}
-    trend(at, control, "listeners_trend")
+    trend(at, "listeners_trend", control)
 usual = settings.shifts_ms.index(study.SHIFT_MS)
 for delay, control in (("planted", ""), ("immediate", "immediate responses")):
     at = np.column_stack([items(f"shift {ms:g}, {delay}", "top10") for ms in settings.shifts_ms])
@@ -1039,9 +1018,7 @@ if data == "alice":
     )
 elif data == "brennan-2019":
     recorded = study.plan_recorded(settings, data, encoder, seed)
-    units = [unit for those in recorded.values() for unit in those]
-    found = iter(sweep(speech.decode, units, label="recordings"))
-    recorded_results = {row: [next(found) for _ in those] for row, those in recorded.items()}
+    recorded_results = sweep_groups(speech.decode, recorded, label="recordings")
     real = study.accuracy_table(recorded_results)
     rows = real.groupby(["condition", "model"], sort=False).top10.mean().reset_index()
     rows = rows.rename(columns={"model": "seed", "condition": "model"}).assign(dataset="Brennan")

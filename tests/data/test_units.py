@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from crossroads.data import units
-from crossroads.data.units import code_key, sweep
+from crossroads.data.units import code_key, sweep, sweep_groups
 from tests.house import House
 
 TOY = '''
@@ -199,6 +199,17 @@ def test_results_come_in_the_order_of_units_and_once(here, capfd):
     assert calls == [Power(2.0, 3), Power(3.0, 2), Power(5.0, 1)]
     assert capfd.readouterr().err == ""
     assert sweep(power, [], label="p", folder=here) == []
+
+
+def test_results_of_groups_keep_their_names(here):
+    groups = {"cubes": [Power(2.0, 3), Power(3.0, 3)], "none": [], 7: [Power(2.0, 3)]}
+    found = sweep_groups(power, groups, label="p", folder=here)
+    assert {name: [float(r["power"]) for r in those] for name, those in found.items()} == {
+        "cubes": [8.0, 27.0],
+        "none": [],
+        7: [8.0],
+    }
+    assert calls == [Power(2.0, 3), Power(3.0, 3)]
 
 
 def test_one_unit_shares_what_sweeps_store(here):

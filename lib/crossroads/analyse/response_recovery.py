@@ -11,8 +11,7 @@ from mne import use_log_level
 from mne.decoding import ReceptiveField
 
 from crossroads.data.listening import Recording, Story
-from crossroads.data.listening_brain import HOME, RATE_HZ, STREAMS, Listener, response, streams
-from crossroads.data.sensor_arrays import SOURCES
+from crossroads.data.listening_brain import RATE_HZ, STREAMS, Listener, at_home, response, streams
 
 os.environ.setdefault("MNE_TQDM", "off")  # its progress bars would stand in the page
 FIRST_S, LAST_S = -0.1, 0.6  # lags
@@ -33,13 +32,12 @@ def recover_responses(
     sources; both with a Euclidean norm of 1, since the size of a response depends on its stream's share.
     """
     heard = streams(story)
-    at_home = [i for i, name in enumerate(SOURCES) if any(place in name for place in HOME[stream])]
     lags = np.arange(round(FIRST_S * RATE_HZ), round(LAST_S * RATE_HZ) + 1) / RATE_HZ
     tables = []
     for recording, person in zip(recordings, people, strict=True):
         sources = np.linalg.pinv(person.lead) @ recording.x
         kernels = []
-        for i in at_home:
+        for i in np.flatnonzero(at_home(stream)):
             drive = np.column_stack([person.weights[name][i] @ heard[name] for name in STREAMS])
             model = ReceptiveField(lags[0], lags[-1], RATE_HZ, estimator=RIDGE)
             with use_log_level("error"):

@@ -226,7 +226,8 @@ def decode(unit: Decoding) -> dict[str, np.ndarray]:
     Where the unit is shown: "scores" (n_trials, n_candidates), and of the first listener's window with the
     surest hit its index "example", "x" (C, T), "z" and "y" (F, T).
     """
-    timeline, windows = timeline_of(unit), _windows(unit)
+    timeline = timeline_of(unit)
+    windows = _windows(unit, timeline)
     n_recordings, xy = len(windows.centre), layout_of(unit)
     _, weights_seed, order_seed = _seeds(unit)
     decoder = _decoder(unit, n_recordings, xy, weights_seed)
@@ -253,7 +254,8 @@ def decode_linear(unit: Decoding) -> dict[str, np.ndarray]:
     every second is used: neighbours share five sixths of their samples. Returns what `describe` does.
     """
     unit = replace(unit, shift_s=0.0)
-    timeline, windows = timeline_of(unit), _windows(unit)
+    timeline = timeline_of(unit)
+    windows = _windows(unit, timeline)
     lags = np.arange(round(LONGEST_LAG_S * unit.rate_hz) + 1)
     train, test = (
         torch.tensor(np.array(a)) for a in (timeline.train[::2], timeline.test["sample"].to_numpy())
@@ -367,12 +369,8 @@ def group_seed(seed: int, group: int) -> int:
     return int(np.random.SeedSequence(seed, spawn_key=(1, group)).generate_state(1)[0])
 
 
-def _group(unit: Decoding) -> tuple[tuple[Telling, ...], Brain | Recorded, float, int, int]:
-    return unit.story, unit.brain, unit.rate_hz, unit.seed, unit.group
-
-
-def _windows(unit: Decoding) -> Windows:
-    timeline, x = timeline_of(unit), open_group(*_group(unit))
+def _windows(unit: Decoding, timeline: Timeline) -> Windows:
+    x = open_group(unit.story, unit.brain, unit.rate_hz, unit.seed, unit.group)
     rng = np.random.default_rng(_seeds(unit)[0])
     centre, spread = np.stack([scaling(recording, timeline, rng) for recording in x], axis=1)
     return Windows(x, centre, spread, sound_features(unit, timeline), timeline, unit.clamp)

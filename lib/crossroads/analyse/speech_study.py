@@ -131,6 +131,17 @@ def reference(settings: SpeechSettings, story: tuple[Telling, ...], seed: int, d
     )
 
 
+def table_2(settings: SpeechSettings, full: Decoding) -> dict[str, Decoding]:
+    """The rows of Table 2 on what the full model is trained on, but for chance."""
+    mel = replace(full, features="mel", n_features=settings.n_mels)
+    return {
+        "base": replace(mel, fitting=replace(full.fitting, loss="regression")),
+        "contrastive": mel,
+        "deep mel": replace(full, features="deep mel", n_features=settings.n_features),
+        "pretrained": full,
+    }
+
+
 def plan(settings: SpeechSettings, story: tuple[Telling, ...], seed: int) -> dict[str, list[Decoding]]:
     """All conditions of the chapter and their units, one a model.
 
@@ -142,15 +153,6 @@ def plan(settings: SpeechSettings, story: tuple[Telling, ...], seed: int) -> dic
     main = reference(settings, story, seed, MAIN)
     shape, fitting = main.shape, main.fitting
 
-    def mel(unit: Decoding) -> Decoding:
-        return replace(unit, features="mel", n_features=settings.n_mels)
-
-    def regression(unit: Decoding) -> Decoding:
-        return replace(mel(unit), fitting=replace(fitting, loss="regression"))
-
-    def learned(unit: Decoding) -> Decoding:
-        return replace(unit, features="deep mel", n_features=settings.n_features)
-
     def hears(unit: Decoding, **changes: Any) -> Decoding:
         return replace(unit, brain=replace(unit.brain, **changes))
 
@@ -161,18 +163,18 @@ def plan(settings: SpeechSettings, story: tuple[Telling, ...], seed: int) -> dic
     n_compared = min(settings.n_sensors, N_COMPARED)
     fewer = hears(main, n_sensors=n_compared)
     weakest, strongest = min(settings.strengths_nam), max(settings.strengths_nam)
-    no_layer = replace(shape, subject="none")
     silent, acoustic = hears(main, strength_nam=0.0), hears(main, shares=shares_of(0.0))
+    of_acoustic, of_silent = table_2(settings, acoustic), table_2(settings, silent)
     identical, clean = hears(main, variability=0.0), hears(main, artefacts_per_min=0.0)
     repeated: dict[str, Decoding] = {}
     for dataset in settings.sets:
-        unit = reference(settings, story, seed, dataset)
-        rows = {"base": regression, "contrastive": mel, "deep mel": learned, "pretrained": lambda u: u}
-        repeated |= {f"{dataset}, {row}": change(unit) for row, change in rows.items()}
+        rows = table_2(settings, reference(settings, story, seed, dataset))
+        repeated |= {f"{dataset}, {row}": unit for row, unit in rows.items()}
     for share in settings.shares:
-        unit = hears(main, shares=shares_of(share))
-        repeated |= {f"share {share:g}, pretrained": unit, f"share {share:g}, mel": mel(unit)}
-    repeated["acoustic, deep mel"] = learned(acoustic)
+        rows = table_2(settings, hears(main, shares=shares_of(share)))
+        repeated[f"share {share:g}, pretrained"] = rows["pretrained"]
+        repeated[f"share {share:g}, mel"] = rows["contrastive"]
+    repeated["acoustic, deep mel"] = of_acoustic["deep mel"]
     n_tested = settings.n_listeners[0]
     for n in settings.n_listeners:
         epochs = max(1, round(settings.max_epochs * n / settings.n_subjects))
@@ -184,11 +186,11 @@ def plan(settings: SpeechSettings, story: tuple[Telling, ...], seed: int) -> dic
         "shuffled, weakest": replace(hears(fewer, strength_nam=weakest), fitting=shuffled),
         "shuffled, strongest": replace(hears(fewer, strength_nam=strongest), fitting=shuffled),
         "silent": silent,
-        "silent, contrastive": mel(silent),
-        "silent, base": regression(silent),
+        "silent, contrastive": of_silent["contrastive"],
+        "silent, base": of_silent["base"],
         "silent, EEG": hears(reference(settings, story, seed, "Broderick"), strength_nam=0.0),
         "identical": identical,
-        "identical, no layer": replace(identical, shape=no_layer),
+        "identical, no layer": replace(identical, shape=replace(shape, **ABLATIONS["no subject layer"])),
         "leak, brain": replace(main, leaking=True),
         "leak, noise only": replace(silent, leaking=True),
         "temperature": losing(main, "temperature"),
@@ -217,14 +219,8 @@ def plan_recorded(settings: SpeechSettings, name: str, encoder: str, seed: int) 
     """The rows of Table 2 on recordings, and pairs shuffled in training; one unit a model."""
     story = (Telling(0, name, 0, 0, encoder),)
     main = replace(reference(settings, story, seed, "Brennan"), brain=Recorded(name))
-    mel = replace(main, features="mel", n_features=settings.n_mels)
-    units = {
-        "base": replace(mel, fitting=replace(main.fitting, loss="regression")),
-        "contrastive": mel,
-        "deep mel": replace(main, features="deep mel", n_features=settings.n_features),
-        "pretrained": main,
-        "shuffled": replace(main, fitting=replace(main.fitting, shuffled=True)),
-    }
+    shuffled = replace(main, fitting=replace(main.fitting, shuffled=True))
+    units = table_2(settings, main) | {"shuffled": shuffled}
     return {row: [replace(unit, model=m) for m in range(settings.n_models)] for row, unit in units.items()}
 
 

@@ -162,15 +162,18 @@ def listeners(brain: Brain, seed: int) -> list[Listener]:
         shift = spread * 0.004 * rng.standard_normal(3)
         weights = {}
         for stream in STREAMS:
-            home = np.array(
-                [1.0 if any(place in name for place in HOME[stream]) else ELSEWHERE for name in names]
-            )[:, None]
+            home = np.where(at_home(stream), 1.0, ELSEWHERE)[:, None]
             weights[stream] = home * (mean[stream] + spread * 2.0 * rng.standard_normal(mean[stream].shape))
         gain = float(np.exp(0.3 * spread * rng.standard_normal()))
         latency = 0.015 * spread * float(rng.standard_normal())
         lead = _lead(brain, positions, directions, shift)
         people.append(Listener(lead, weights, gain, latency, shift))
     return people
+
+
+def at_home(stream: str) -> np.ndarray:
+    """Which sources a stream drives most, (n_sources,) bool."""
+    return np.array([any(place in name for place in HOME[stream]) for name in SOURCES])
 
 
 def simulate_cohort(story: Story, brain: Brain, rate_hz: float, seed: int) -> list[Recording]:

@@ -8,7 +8,7 @@ import sys
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TextIO, TypeVar
@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from crossroads.data.settings import ROOT
 
+K = TypeVar("K")
 U = TypeVar("U")
 Result = dict[str, np.ndarray]
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -80,6 +81,19 @@ def sweep(
             results[file] = _load(file)
             bar.update()
     return [results[file] for file in files]  # type: ignore[misc]
+
+
+def sweep_groups(
+    fn: Callable[[U], Result],
+    groups: Mapping[K, Sequence[U]],
+    *,
+    label: str,
+    folder: Path = ROOT / "build/units",
+) -> dict[K, list[Result]]:
+    """As `sweep`, for units in groups: the results of each group, in one sweep over all of them."""
+    units = [unit for group in groups.values() for unit in group]
+    results = iter(sweep(fn, units, label=label, folder=folder))
+    return {name: [next(results) for _ in group] for name, group in groups.items()}
 
 
 def stored(fn: Callable[[U], Result], unit: U, *, folder: Path = ROOT / "build/units") -> Result:

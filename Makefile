@@ -51,7 +51,7 @@ record: venv need-CH  ## a recorded result for the claims table: CH=... SIZE=pap
 robust: venv  ## verdicts under 20 seeds that the commit chooses: [CH=...]
 	@$(BIN)/python -m ci.robust $(CH)
 
-bench: venv  ## speed against peers
+bench: .venv/.bench-ready  ## speed against peers
 	@for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
 
 new-chapter: venv need-CH  ## the skeleton of a chapter, ready for make test: CH=...
@@ -89,6 +89,10 @@ need-CH:
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install -q uv
 	$(INSTALL) -e '.[torch,book,speech,test]'
+	@touch $@
+
+.venv/.bench-ready: .venv/.ready
+	$(INSTALL) -e '.[torch,book,speech,test,bench]'
 	@touch $@
 
 .venv/.lab-ready: .venv/.ready

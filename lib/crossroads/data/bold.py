@@ -13,10 +13,10 @@ class StateTruth:
     """What the simulator knows: K states, N regions.
 
     states : the state (T_s,) at each volume, one array a person.
-    transition, stationary : (K, K) probabilities from row to column at each volume, and their equilibrium (K,).
+    transition, stationary : (K, K) probabilities from row to column at each volume, their equilibrium (K,).
     mean, covariance : (K, N) and (K, N, N) of each state, before a person's signals are standardised.
-    community : (K, N) label of each region in each state; label 0 is the core where there is one.
-    core : (N,) whether a region belongs to the core.
+    community : (K, N) label of each region in each state.
+    core : (N,) regions of community 0 before any moved; where there is a core, none of them does.
     """
 
     states: tuple[np.ndarray, ...]
@@ -80,11 +80,12 @@ def standardise(series: np.ndarray, what: str) -> np.ndarray:
         )
     if not np.isfinite(series).all():
         bad = np.flatnonzero(~np.isfinite(series).all(0)).tolist()
-        raise ValueError(f"{what}: values that are not finite in regions {bad}; leave them out or fill them in")
+        raise ValueError(f"{what}: values of regions {bad} are not finite; leave them out or fill them in")
+    level = np.abs(series).max(0)
     series = detrend(series, axis=0)
     spread = series.std(0)
     # Rounding leaves a constant signal a spread of some 1e-16 of its level.
-    flat = np.flatnonzero(spread <= 1e-12 * (1 + np.abs(series).max(0))).tolist()
+    flat = np.flatnonzero(spread <= 1e-12 * level).tolist()
     if flat:
         raise ValueError(f"{what}: the signal of regions {flat} is constant; leave them out")
     return series / spread

@@ -20,7 +20,7 @@ STICKY = 10.0  # prior counts of staying in a state; 1 of leaving it for any oth
 MEAN_WEIGHT = 0.01  # volumes that the prior mean of a state, 0, is worth
 RUN = 10  # mean length of the random runs of states that a fit starts from [volumes]
 BLOCK = 512  # volumes at a time
-NEGLIGIBLE = 1e-12  # a volume less probable than this to be in a state adds nothing to it
+NEGLIGIBLE = 1e-9  # a volume less probable than this to be in a state adds nothing to it
 TOLERANCE = 1e-4  # of the whole fall of the free energy; a fit stops where one cycle brings less
 
 

@@ -17,6 +17,7 @@ from multiprocessing.context import SpawnProcess
 import joblib
 from tqdm import tqdm
 
+from ci import recordings
 from ci.run_one import failed_notebook, run_one, work_folder
 from ci.runs import Run, from_arguments, is_current, key
 from crossroads.data.settings import ROOT
@@ -142,6 +143,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=2, help="chapters at once")
     parser.add_argument("--page", action="store_true", help="show the results in chapters/")
     runs, options = from_arguments(parser, arguments)
+    if any(run.chapter == "hmgm" for run in runs):
+        recordings.fetch()
     try:
         failed = execute(runs, options.jobs)
     except KeyboardInterrupt:

@@ -142,7 +142,7 @@ def test_mass_is_the_eigenvector_and_keeps_the_chain(seed, rule, stay):
     mass = graph.walk_mass(weights, transition, rule)
     values, vectors = np.linalg.eig(walk_matrix(weights, transition, rule).T)
     expected = vectors[:, np.argmin(np.abs(values - 1))].real
-    np.testing.assert_allclose(mass.ravel(), expected / expected.sum(), atol=5e-11)  # of the vector
+    np.testing.assert_allclose(mass.ravel(), expected / expected.sum(), atol=5e-11)  # eig's
     np.testing.assert_allclose(mass.sum(1), graph.stationary(transition), rtol=0, atol=1e-14)
 
 

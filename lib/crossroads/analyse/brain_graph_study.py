@@ -59,8 +59,8 @@ class BrainGraph:
     weights, transition : (K, N, N) and (K, K). covariance : (K, N, N) of the states.
     path : layer of each volume of all people, one after the other; -1 for a state without one. occupancy :
         (S, K). person_counts : (S, K, K).
-    community, single, partial, signed : (K, N) labels by consensus; by one run; on partial correlations; on
-        correlations of both signs.
+    community, single, partial, signed : (K, N) labels by consensus; by one run; on partial correlations; and
+        by one run on correlations of both signs.
     modularity : (K,) of a single run. nulls : (K, n) of each of `NULLS`, by name.
     """
 
@@ -115,7 +115,7 @@ def find_communities(graph: Graph) -> dict[str, np.ndarray]:
         "community": divided("positive", graph.n_runs),
         "single": divided("positive", 1),
         "partial": divided("partial", graph.n_runs),
-        "signed": divided("signed", graph.n_runs),
+        "signed": divided("signed", 1),
         "modularity": np.array([_modularity(one, rng) for one in weights]),
         "nulls": nulls,
     }
@@ -236,6 +236,7 @@ def describe_communities(
     """
     planted_labels = truth.community[graph.planted]
     ways = {"": graph.community, "_single": graph.single, "_partial": graph.partial, "_signed": graph.signed}
+    ways["_multilayer"] = communities.multilayer_communities(graph.weights, graph.transition, 1.0, rng)
     numbers = {
         f"community_ari{name}": float(np.median(list(map(adjusted_rand_score, planted_labels, found))))
         for name, found in ways.items()
@@ -284,6 +285,23 @@ def limit_distances(graph: BrainGraph, tr_s: float, dwells_s: Sequence[float]) -
             mass = walk_mass(graph.weights, transition, rule)
             rows.append((dwell, rule, total_variation(mass, mass_limit(graph.weights, transition))))
     return pd.DataFrame(rows, columns=["dwell_s", "rule", "distance"])
+
+
+def persistence_curve(graph: BrainGraph, horizons: Sequence[int]) -> pd.DataFrame:
+    """Persistence of each community so many volumes later: horizon, layer, community, persistence."""
+    layer, sets = communities.sets_of(graph.community)
+    mass = walk_mass(graph.weights, graph.transition)
+    frames = []
+    for horizon in horizons:
+        stays = score(layer, sets, mass, graph.weights, graph.transition, horizon=horizon)[1]
+        columns = {
+            "horizon": horizon,
+            "layer": layer,
+            "community": np.arange(len(sets)),
+            "persistence": stays,
+        }
+        frames.append(pd.DataFrame(columns))
+    return pd.concat(frames, ignore_index=True)
 
 
 def person_entropies(graph: BrainGraph) -> pd.DataFrame:

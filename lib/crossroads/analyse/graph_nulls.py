@@ -23,59 +23,12 @@ def hqs_published(covariance: np.ndarray, rng: np.random.Generator, n: int) -> n
     return _products(covariance, rng, n, published=True)
 
 
-def shuffle_weights(
-    weights: np.ndarray, rng: np.random.Generator, n: int, labels: np.ndarray | None = None
-) -> np.ndarray:
-    """Layers (n, N, N) with the same weights between other pairs of regions.
-
-    labels : (N,) communities; weights within and between them are then shuffled apart.
-    """
+def shuffle_weights(weights: np.ndarray, rng: np.random.Generator, n: int) -> np.ndarray:
+    """Layers (n, N, N) with the same weights between other pairs of regions."""
     i, j = np.triu_indices(len(weights), 1)
-    within = np.zeros(len(i), bool) if labels is None else labels[i] == labels[j]
     shuffled = np.zeros((n, *weights.shape))
-    for pairs in (within, ~within):
-        a, b = i[pairs], j[pairs]
-        shuffled[:, a, b] = rng.permuted(np.tile(weights[a, b], (n, 1)), axis=1)
+    shuffled[:, i, j] = rng.permuted(np.tile(weights[i, j], (n, 1)), axis=1)
     return shuffled + shuffled.transpose(0, 2, 1)
-
-
-def keep_strengths(
-    weights: np.ndarray, rng: np.random.Generator, n: int, sweeps_per_region: int = 40
-) -> np.ndarray:
-    """Layers (n, N, N) drawn evenly from all with these strengths of the regions and no negative weight.
-
-    Weight is shifted round four regions (a, b, c, d): what (a, b) and (c, d) gain, (b, c) and (d, a) lose, so
-    that no strength changes; how much is drawn evenly from what leaves no weight negative (Ansmann & Lehnertz
-    2011). In a sweep each region is in one such circle.
-
-    Parameters
-    ----------
-    weights : (N, N) symmetric, not negative, with an empty diagonal, N >= 4.
-    sweeps_per_region : N times as many sweeps change each weight about twice as often as this says; with 10
-        or fewer, communities of the layer still show.
-
-    Raises
-    ------
-    ValueError : fewer than four regions, or a negative weight.
-    """
-    size = len(weights)
-    if size < 4 or (weights < 0).any():
-        raise ValueError(
-            f"{size} regions, least weight {weights.min():g}: shifting needs 4 regions or more and no "
-            "negative weight; take other edges than 'signed'"
-        )
-    drawn = np.tile(np.asarray(weights, dtype=float), (n, 1, 1))
-    one = np.arange(n)[:, None]
-    for _ in range(sweeps_per_region * size):
-        order = rng.permuted(np.tile(np.arange(size), (n, 1)), axis=1)[:, : size // 4 * 4]
-        a, b, c, d = order.reshape(n, 4, -1).transpose(1, 0, 2)
-        least = -np.minimum(drawn[one, a, b], drawn[one, c, d])
-        most = np.minimum(drawn[one, b, c], drawn[one, d, a])
-        shift = rng.uniform(least, most)
-        for i, j, change in ((a, b, shift), (c, d, shift), (b, c, -shift), (d, a, -shift)):
-            drawn[one, i, j] += change
-            drawn[one, j, i] = drawn[one, i, j]
-    return drawn
 
 
 def _products(covariance: np.ndarray, rng: np.random.Generator, n: int, published: bool) -> np.ndarray:

@@ -47,7 +47,8 @@ class HmgmSettings:
     mean_sd: float
     grid: tuple[int, ...]  # numbers of states that are tried
     n_folds: int
-    n_starts: int
+    n_starts: int  # random starts of a fit behind a selection curve
+    graph_starts: int  # of a fit behind a graph
     n_runs: int  # of Leiden, for a consensus
     n_nulls: int  # for the modularity of each layer
     n_sets: int  # random sets of regions for the score of each community
@@ -147,7 +148,7 @@ def plan_selection(settings: HmgmSettings, group: Group) -> list[Fit]:
 
 def plan_graph(settings: HmgmSettings, group: Group, n_states: int) -> Graph:
     """The graph of a group, people all in, of the best of several starts."""
-    n_starts = settings.n_starts if group.world else settings.recorded_starts
+    n_starts = settings.graph_starts if group.world else settings.recorded_starts
     starts = tuple(Fit(group, n_states, start) for start in range(n_starts))
     return Graph(starts, settings.n_runs, settings.n_nulls)
 

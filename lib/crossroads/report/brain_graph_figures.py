@@ -1,0 +1,258 @@
+"""Figures of a brain's multiplex graph: layers, communities, their ranking and their overlap."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from scipy.stats import spearmanr
+
+from crossroads.report.brain_state_figures import STATE_LOOKS
+from crossroads.report.figures import WIDTH, groups, legend, letter
+
+N_BARS = 24  # communities shown in a ranking
+N_LAYERS = 8  # layers shown
+NULL_LOOKS = (("0.55", "o"), ("0.75", "v"), ("0.35", "s"))
+
+
+def draw_layers(weights: np.ndarray, community: np.ndarray) -> tuple[Figure, pd.DataFrame]:
+    """Layers (K, N, N), regions sorted by each layer's communities (K, N)."""
+    k = min(len(weights), N_LAYERS)
+    n_rows = -(-k // 4)
+    fig, axes = plt.subplots(n_rows, min(k, 4), figsize=(WIDTH, 2.1 * n_rows), squeeze=False)
+    rows = []
+    for ax in axes.ravel()[k:]:
+        ax.set_axis_off()
+    for layer, ax in enumerate(axes.ravel()[:k]):
+        order = np.argsort(community[layer], kind="stable")
+        picture = ax.imshow(weights[layer][np.ix_(order, order)], cmap="mako_r", vmin=0, vmax=weights.max())
+        borders = np.flatnonzero(np.diff(community[layer][order])) + 0.5
+        for border in borders:
+            ax.axhline(border, color="tab:orange", lw=1)
+            ax.axvline(border, color="tab:orange", lw=1)
+        ax.set(xticks=[], yticks=[])
+        ax.set_xlabel(f"state {layer + 1}", fontsize=8)
+        rows += [(layer + 1, int(region) + 1, int(community[layer][region]) + 1) for region in order]
+    fig.colorbar(picture, ax=axes, label="correlation", shrink=0.8)
+    return fig, pd.DataFrame(rows, columns=["state", "region", "community"])
+
+
+def draw_supra(matrix: np.ndarray, n_layers: int) -> tuple[Figure, pd.DataFrame]:
+    """The graph of all layers (K N, K N), weights on a logarithmic scale."""
+    n = len(matrix) // n_layers
+    fig, ax = plt.subplots(figsize=(WIDTH * 0.6, 3.6))
+    shown = np.where(matrix > 0, matrix, np.nan)
+    scale = LogNorm(max(np.nanmin(shown), 1e-3), 1)
+    picture = ax.imshow(shown, cmap="mako_r", norm=scale, interpolation="nearest")
+    fig.colorbar(picture, ax=ax, label="weight")
+    for border in range(1, n_layers):
+        ax.axhline(border * n - 0.5, color="tab:orange", lw=0.8)
+        ax.axvline(border * n - 0.5, color="tab:orange", lw=0.8)
+    ticks, names = [n * (i + 0.5) - 0.5 for i in range(n_layers)], [f"{i + 1}" for i in range(n_layers)]
+    ax.set_xticks(ticks, names)
+    ax.set_yticks(ticks, names)
+    ax.set(xlabel="region in state", ylabel="region in state")
+    blocks = matrix.reshape(n_layers, n, n_layers, n).mean((1, 3))
+    return fig, pd.DataFrame(blocks, columns=[f"to_{name}" for name in names]).assign(state=names)
+
+
+def draw_modularity(observed: np.ndarray, nulls: Mapping[str, np.ndarray]) -> tuple[Figure, pd.DataFrame]:
+    """Modularity (K,) of layers beside that of nulls (K, n); z above the first kind is written at each."""
+    fig, ax = plt.subplots(figsize=(WIDTH, 2.9))
+    rng = np.random.default_rng(0)
+    rows = []
+    for i, (name, drawn) in enumerate(nulls.items()):
+        color, marker = NULL_LOOKS[i]
+        for layer, values in enumerate(drawn):
+            x = layer + 1 + 0.22 * (i - 1) + rng.uniform(-0.06, 0.06, len(values))
+            ax.plot(x, values, marker, ms=3, color=color, alpha=0.5, mew=0, label="" if layer else name)
+            rows.append((layer + 1, name, values.mean(), values.std()))
+    first = next(iter(nulls.values()))
+    z = (observed - first.mean(1)) / first.std(1)
+    for layer, value in enumerate(observed):
+        look = STATE_LOOKS[layer]
+        ax.plot(layer + 1, value, look["marker"], ms=8, color=look["color"], mec="black")
+        ax.annotate(
+            f"z {z[layer]:.1f}",
+            (layer + 1, value),
+            (8, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+        )
+        rows.append((layer + 1, "layer", value, 0.0))
+    ax.set(xlabel="state", ylabel="modularity", xticks=range(1, len(observed) + 1), ylim=(-0.02, None))
+    ax.set_xlim(0.5, len(observed) + 0.7)
+    legend(ax, ncols=3)
+    return fig, pd.DataFrame(rows, columns=["state", "what", "mean", "sd"])
+
+
+def draw_ranking(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
+    """Mass and persistence of communities, see `community_ranking.rank_communities`, in the order of mass."""
+    shown = table.head(N_BARS)
+    fig, axes = plt.subplots(1, 2, figsize=(WIDTH, 0.9 + 0.2 * len(shown)), sharey=True)
+    place = np.arange(len(shown))
+    for ax, name in zip(axes, ("mass", "persistence"), strict=True):
+        low, high = shown[f"{name}_low"], shown[f"{name}_high"]
+        ax.barh(place, high - low, 0.95, left=low, color="0.85", label="95 % of random sets")
+        for y, value, layer, filled in zip(
+            place, shown[name], shown.layer, shown[f"{name}_significant"], strict=True
+        ):
+            look = STATE_LOOKS[layer]
+            ax.plot([0, value], [y, y], color=look["color"], lw=1.5)
+            ax.plot(
+                value, y, look["marker"], color=look["color"], mfc=look["color"] if filled else "white", ms=5
+            )
+        ax.set(xlim=(0, None), ylim=(len(shown) - 0.4, -0.6))
+    axes[0].set(xlabel="mass (share of the walk)", yticks=place)
+    axes[0].set_yticklabels(
+        [
+            f"state {a + 1}, c{b + 1} ({n})"
+            for a, b, n in zip(shown.layer, shown.community, shown["size"], strict=True)
+        ]
+    )
+    axes[1].set_xlabel("persistence (share still inside)")
+    legend(axes[1], ncols=1)
+    letter(axes)
+    return fig, shown
+
+
+def draw_mass(
+    mass: np.ndarray, position: np.ndarray, outline: Mapping[str, np.ndarray]
+) -> tuple[Figure, pd.DataFrame]:
+    """Stationary mass (K, N) as a matrix, and on brains from above; position (N, 3) [mm]."""
+    k = min(len(mass), N_LAYERS)
+    n_rows = -(-k // 4)
+    fig = plt.figure(figsize=(WIDTH, 1.6 + 1.9 * n_rows))
+    halves: Any = fig.subfigures(2, 1, height_ratios=(1.6, 1.9 * n_rows))
+    above, below = halves
+    ax = above.subplots()
+    sides = (0.5, mass.shape[1] + 0.5, len(mass) + 0.5, 0.5)
+    picture = ax.imshow(mass, aspect="auto", cmap="mako_r", vmin=0, interpolation="nearest", extent=sides)
+    above.colorbar(picture, ax=ax, label="mass", pad=0.01)
+    ax.set(xlabel="region", ylabel="state", yticks=range(1, len(mass) + 1))
+    brains = below.subplots(n_rows, min(k, 4), squeeze=False).ravel()
+    for layer, brain in enumerate(brains):
+        brain.set_axis_off()
+        if layer < k:
+            _brain(brain, outline["top"], position[:, :2], mass[layer], mass.max())
+            brain.text(0, outline["top"][:, 1].max() + 6, f"state {layer + 1}", ha="center", fontsize=8)
+    letter([ax, brains[0]])
+    rows = [(i + 1, j + 1, value) for i, row in enumerate(mass) for j, value in enumerate(row)]
+    return fig, pd.DataFrame(rows, columns=["state", "region", "mass"])
+
+
+def draw_confounds(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
+    """Mass against size, occupancy and limit, and persistence against mass, one mark a community."""
+    fig, axes = plt.subplots(1, 4, figsize=(WIDTH, 2.2))
+    pairs = (
+        ("size", "mass", "regions"),
+        ("occupancy", "mass", "share of its state"),
+        ("limit", "mass", "occupancy × strength"),
+        ("mass", "persistence", "mass"),
+    )
+    for ax, (x, y, label) in zip(axes, pairs, strict=True):
+        for layer, one in table.groupby("layer"):
+            look = STATE_LOOKS[layer]
+            ax.plot(one[x], one[y], look["marker"], color=look["color"], ms=4, alpha=0.8, mew=0)
+        ax.set(xlabel=label, ylabel=y, xlim=(0, None), ylim=(0, None))
+        ax.set_title(f"r {spearmanr(table[x], table[y]).statistic:.2f}", loc="right", fontsize=8)
+    letter(axes)
+    return fig, table[["layer", "community", "size", "occupancy", "limit", "mass", "persistence"]]
+
+
+def draw_overlap(jaccard: np.ndarray, layer_of: np.ndarray, nmi: np.ndarray) -> tuple[Figure, pd.DataFrame]:
+    """Jaccard index of all pairs of communities (C, C), sorted by layer (C,), and NMI of layers (K, K)."""
+    fig, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.2))
+    picture = left.imshow(jaccard, cmap="mako_r", vmin=0, vmax=1, interpolation="nearest")
+    fig.colorbar(picture, ax=left, label="Jaccard index", shrink=0.8)
+    borders = np.flatnonzero(np.diff(layer_of)) + 0.5
+    for border in borders:
+        left.axhline(border, color="tab:orange", lw=0.8)
+        left.axvline(border, color="tab:orange", lw=0.8)
+    edges = np.concatenate([[-0.5], borders, [len(layer_of) - 0.5]])
+    ticks, names = (edges[1:] + edges[:-1]) / 2, [str(layer + 1) for layer in np.unique(layer_of)]
+    for ax, where in ((left, ticks), (right, np.arange(len(nmi)))):
+        ax.set_xticks(where, names)
+        ax.set_yticks(where, names)
+    left.set(xlabel="community, by state", ylabel="community, by state")
+    picture = right.imshow(nmi, cmap="mako_r", vmin=0, vmax=1)
+    fig.colorbar(picture, ax=right, label="mutual information (NMI)", shrink=0.8)
+    if len(nmi) <= 6:
+        for (i, j), value in np.ndenumerate(nmi):
+            right.text(
+                j, i, f"{value:.2f}", ha="center", va="center", fontsize=8, color="w" if value > 0.5 else "k"
+            )
+    right.set(xlabel="state", ylabel="state")
+    letter([left, right])
+    return fig, pd.DataFrame(nmi, columns=[f"state_{name}" for name in names]).assign(state=names)
+
+
+def draw_decoding(table: pd.DataFrame, names: tuple[str, ...]) -> tuple[Figure, pd.DataFrame]:
+    """Jaccard index of communities with networks, see `community_decoding`; dots: q below 5 %."""
+    return _matrix(table, "network", "jaccard", names, "mako_r", (0, table.jaccard.max()), "Jaccard index")
+
+
+def draw_maps(table: pd.DataFrame, names: tuple[str, ...]) -> tuple[Figure, pd.DataFrame]:
+    """Means of maps in communities, in SDs of random sets, see `community_decoding`; dots: q below 5 %."""
+    reach = table.z.abs().max()
+    return _matrix(table, "map", "z", names, "vlag", (-reach, reach), "z above random sets")
+
+
+def draw_retest(table: pd.DataFrame, rng: np.random.Generator) -> tuple[Figure, pd.DataFrame]:
+    """Rank correlations of sessions: columns kind, mass, persistence; one row a pair."""
+    fig, axes = plt.subplots(1, 2, figsize=(WIDTH * 0.8, 2.7), sharey=True)
+    kinds = list(dict.fromkeys(table.kind))
+    drawn = []
+    for ax, column in zip(axes, ("mass", "persistence"), strict=True):
+        values = {kind.replace(" ", "\n"): table[table.kind == kind][column].to_numpy() for kind in kinds}
+        drawn.append(groups(ax, values, [STATE_LOOKS[0], STATE_LOOKS[1]], rng).assign(score=column))
+        ax.set_title(column, loc="right")
+    axes[0].set(ylabel="rank correlation of sessions")
+    letter(axes)
+    return fig, pd.concat(drawn)
+
+
+def _matrix(
+    table: pd.DataFrame,
+    column: str,
+    value: str,
+    names: tuple[str, ...],
+    cmap: str,
+    limits: tuple[float, float],
+    label: str,
+) -> tuple[Figure, pd.DataFrame]:
+    """Communities by names, with a dot where q is below 5 %."""
+    keys = table[["layer", "community"]].drop_duplicates().head(2 * N_BARS)
+    fig, ax = plt.subplots(figsize=(WIDTH, 2.9))
+    wide = table.pivot(index=["layer", "community"], columns=column, values=value).loc[
+        list(keys.itertuples(index=False, name=None)), list(names)
+    ]
+    q = table.pivot(index=["layer", "community"], columns=column, values="q").loc[wide.index, list(names)]
+    low, high = limits
+    picture = ax.imshow(wide.T, aspect="auto", cmap=cmap, vmin=low, vmax=high, interpolation="nearest")
+    fig.colorbar(picture, ax=ax, label=label, pad=0.01)
+    y, x = np.nonzero(q.to_numpy().T < 0.05)
+    ax.plot(x, y, "o", ms=5, mfc="white", mec="black")
+    layers = keys.layer.to_numpy()
+    borders = np.flatnonzero(np.diff(layers)) + 0.5
+    for border in borders:
+        ax.axvline(border, color="tab:orange", lw=1)
+    edges = np.concatenate([[-0.5], borders, [len(keys) - 0.5]])
+    ax.set_xticks((edges[1:] + edges[:-1]) / 2, [str(layer + 1) for layer in np.unique(layers)])
+    ax.set_yticks(range(len(names)), names)
+    ax.set(xlabel="communities, by state")
+    return fig, table
+
+
+def _brain(ax: Axes, outline: np.ndarray, place: np.ndarray, value: np.ndarray, largest: float) -> None:
+    ax.plot(*outline.T, color="0.5", lw=1)
+    size, (x, y) = 8 + 90 * value / largest, place.T
+    ax.scatter(x, y, size, value, cmap="mako_r", vmin=0, vmax=largest, lw=0.3, ec="0.3")
+    ax.set(aspect="equal")

@@ -106,8 +106,8 @@ figures.show(
 #
 # ```{math}
 # :label: eq-hmgm-energy
-# F = -\ln \tilde Z + \sum_k \mathrm{KL}\big(q(\mu_k, \Sigma_k)\,\Vert\,p\big)
-#   + \sum_k \mathrm{KL}\big(q(P_k)\,\Vert\,p\big) + \mathrm{KL}\big(q(\rho)\,\Vert\,p\big)
+# F = -\ln \tilde Z &+ \sum_k \mathrm{KL}\big(q(\mu_k, \Sigma_k)\,\Vert\,p\big) \\
+#   &+ \sum_k \mathrm{KL}\big(q(P_k)\,\Vert\,p\big) + \mathrm{KL}\big(q(\rho)\,\Vert\,p\big)
 # ```
 #
 # falls in every cycle; of several starts the one with the lowest is kept.

@@ -241,16 +241,13 @@ def describe_communities(
         f"community_ari{name}": float(np.median(list(map(adjusted_rand_score, planted_labels, found))))
         for name, found in ways.items()
     }
-    between = np.triu_indices(len(graph.community), 1)
-    nmi, planted = (communities.layer_nmi(c)[between] for c in (graph.community, planted_labels))
-    chance = [
-        communities.layer_nmi(communities.permuted_labels(graph.community, rng))[between].mean()
-        for _ in range(n_chance)
-    ]
+    nmi, planted = communities.layer_nmi(graph.community), communities.layer_nmi(planted_labels)
+    chance = [mean_nmi(communities.permuted_labels(graph.community, rng)) for _ in range(n_chance)]
+    n_pairs = max(nmi.size - len(nmi), 1)
     numbers |= {
-        "nmi_between_layers": float(nmi.mean()),
-        "nmi_above_chance": float(nmi.mean() - np.mean(chance)),
-        "nmi_error": float(np.abs(nmi - planted).mean()),
+        "nmi_between_layers": mean_nmi(graph.community),
+        "nmi_above_chance": mean_nmi(graph.community) - float(np.mean(chance)),
+        "nmi_error": float(np.abs(nmi - planted).sum() / n_pairs),
         "core_share": _core_share(graph, truth),
     }
     permuted = communities.permuted_labels(planted_labels, rng)
@@ -320,8 +317,10 @@ def drop(before: np.ndarray, after: np.ndarray, axis: int = -1) -> np.ndarray:
 
 
 def mean_nmi(community: np.ndarray) -> float:
-    """Normalised mutual information of two layers (K, N), mean over all pairs."""
-    return float(communities.layer_nmi(community)[np.triu_indices(len(community), 1)].mean())
+    """Normalised mutual information of two layers (K, N), mean over all pairs; 1 for a single layer."""
+    nmi = communities.layer_nmi(community)
+    pairs = nmi[np.triu_indices(len(nmi), 1)]
+    return float(pairs.mean()) if len(pairs) else 1.0
 
 
 def retest(graph: BrainGraph, bold: Bold) -> pd.DataFrame:

@@ -57,7 +57,7 @@ def brains(
                     x=x, y=y, mode="markers", name=f"rank {rank + 1}",
                     marker={
                         "symbol": SYMBOLS[rank], "color": STATE_LOOKS[rank]["color"],
-                        "size": 7 + 14 * np.sqrt(mass / ranking.mass.max()), "line": {"width": 0.5, "color":
+                        "size": 5 + 9 * np.sqrt(mass / ranking.mass.max()), "line": {"width": 0.5, "color":
                         "#333"},
                     },
                 )
@@ -104,6 +104,7 @@ def alluvial(community: np.ndarray, stationary: np.ndarray) -> tuple[go.Figure, 
         tickvals=[layer * gap for layer in range(k)],
         ticktext=[f"state {layer + 1}<br>{100 * share:.0f} %" for layer, share in enumerate(stationary)],
         showgrid=False,
+        zeroline=False,
     )
     figure.update_yaxes(showticklabels=False, showgrid=False, zeroline=False)
     figure.update_layout(showlegend=False)

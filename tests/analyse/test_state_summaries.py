@@ -134,8 +134,8 @@ def test_half_gain_stops_where_states_are_no_longer_used(ks):
 
 def test_one_standard_error_from_the_best():
     ks = (2, 3, 4, 5)
-    # Means 1, 2.6, 3, 2.9. Of K=4 the values 2, 3, 4 have a standard error of 1/sqrt(3) = 0.577.
-    folds = np.array([[1.0, 2.6, 2.0, 2.9], [1.0, 2.6, 3.0, 2.9], [1.0, 2.6, 4.0, 2.9]])
+    # Means 1, 2.5, 3, 2.9. Of K=4 the values 2, 3, 4 have a standard error of 1/sqrt(3) = 0.577.
+    folds = np.array([[1.0, 2.5, 2.0, 2.9], [1.0, 2.5, 3.0, 2.9], [1.0, 2.5, 4.0, 2.9]])
     assert stats.sem(folds[:, 2]) == pytest.approx(1 / np.sqrt(3))
     assert summaries.one_se_choice(ks, folds) == 3
     folds[:, 1] = 2.4  # 0.6 below: too far

@@ -150,7 +150,7 @@ def test_a_description_is_needed(tmp_path):
 @pytest.mark.parametrize(
     ("spoil", "text"),
     [
-        (lambda x: x.T, "3 x 40 numbers as volumes x regions; expected the 3|orientation in meta.json"),
+        (lambda x: x.T, "3 x 40 numbers as volumes x regions; expected 3 regions.*orientation in meta.json"),
         (lambda x: x[:, :2], "40 x 2 numbers .* expected"),
         (lambda x: x[:, 0], "40 numbers as volumes x regions"),
         (lambda x: x[:3], r"shape \(3, 3\)"),

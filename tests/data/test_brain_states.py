@@ -54,15 +54,17 @@ def test_frames_of_a_state_have_its_covariance():
             assert np.abs((found - other) / error).max() > 20
 
 
-def test_frames_of_a_state_have_its_mean():
-    bold = simulate(replace(PLAIN, mean_sd=1.0), rng(1))
+@pytest.mark.parametrize("ar", [0.0, 0.8])
+def test_frames_of_a_state_have_its_mean(ar):
+    """In units of the noise, whose variance is 1 whatever its autocorrelation."""
+    bold = simulate(replace(PLAIN, mean_sd=1.0, ar=ar), rng(1))
     (series,), (states,) = bold.series, bold.truth.states
     share = np.bincount(states) / len(states)
     # By the law of total variance, what standardising has divided by.
     centre = share @ bold.truth.mean
     spread = np.sqrt(1 + share @ (bold.truth.mean - centre) ** 2)
     found = np.array([series[states == k].mean(0) for k in range(3)])
-    np.testing.assert_allclose(found, (bold.truth.mean - centre) / spread, atol=0.06)
+    np.testing.assert_allclose(found, (bold.truth.mean - centre) / spread, atol=0.1)
     assert np.ptp(bold.truth.mean, axis=0).min() > 0.2
 
 
@@ -225,6 +227,22 @@ def test_blood_flow_smears_and_delays_the_states():
     quiet = replace(world, mean_sd=0.0)
     assert lag_1(bold_like(quiet, rng(7)).series[0]).mean() > 0.5
     assert abs(lag_1(simulate(quiet, rng(7)).series[0]).mean()) < 0.1
+
+
+def test_blood_flow_comes_with_drift_and_noise_of_its_own():
+    """At 0.01 Hz stands the drift's power; above 0.4 Hz, where flow cannot follow, noise and movements'."""
+    n = 40_000
+    world = replace(PLAIN, n_volumes=n, tr_s=1.0, n_states=1)
+    power = 2 * np.abs(np.fft.rfft(bold_like(world, rng(9)).series[0], axis=0) ** 2) / n**2
+    frequency = np.fft.rfftfreq(n)
+    movements = 9 * 0.1 / 60  # variance of a movement, and how many come a volume
+    parts = 1 + 0.5**2 + 0.3**2 / 2 + movements
+    np.testing.assert_allclose(power[400], 0.3**2 / 2 / parts, rtol=0.25)
+    assert power[[399, 401]].mean() < 0.1 * power[400].mean()
+    fast = frequency > 0.4
+    red = (1 - 0.6**2) / (1 + 0.6**2 - 1.2 * np.cos(2 * np.pi * frequency[fast]))  # spectrum of AR(1)
+    expected = (0.5**2 * red.mean() + movements) * 2 / n / parts
+    np.testing.assert_allclose(power[fast].mean(), expected, rtol=0.1)
 
 
 def test_blood_flow_comes_with_sudden_movements_of_all_regions():

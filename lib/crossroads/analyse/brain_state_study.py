@@ -44,7 +44,8 @@ class Group:
     name : of recordings, see `bold_recordings.load`; "simulated" ones come from the world.
     people : number of the people who live in the same simulated world.
     change : "", or what is done to them: "frames shuffled"; "static white noise" or "static AR noise" in the
-        place of states; "state per person"; "surrogate", with the same spectra and static connectivity.
+        place of states; "state per person"; "through blood flow", see `brain_states.bold_like`; "surrogate",
+        with the same spectra and static connectivity.
     draw : number of the surrogate.
     n_volumes : the first ones alone are used; 0 for all.
     """
@@ -86,6 +87,8 @@ def open_group(group: Group) -> Bold:
         bold = brain_states.static(group.world, of_world, ar)
     elif group.change == "state per person":
         bold = brain_states.state_per_person(group.world, of_world)
+    elif group.change == "through blood flow":
+        bold = brain_states.bold_like(group.world, of_world)
     else:
         bold = brain_states.simulate(group.world, of_world, of_people)
     if group.change == "frames shuffled":

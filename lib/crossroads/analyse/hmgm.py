@@ -27,7 +27,13 @@ WORLDS: dict[str, dict[str, Any]] = {
 SEDATED: dict[str, Any] = {"move": 0.05, "long": 2, "long_factor": 4.0}
 NO_MEMORY = 1.25  # volumes that states last without memory
 SHIPPED = ("hcp-aal2", "hcp-schaefer")  # recordings that come inside packages
-COMPARED = ("frames shuffled", "static white noise", "static AR noise", "state per person")
+COMPARED = (
+    "frames shuffled",
+    "static white noise",
+    "static AR noise",
+    "state per person",
+    "through blood flow",
+)
 GRAPHED = (*WORLDS, "no memory", "sedated", "awake again")
 
 

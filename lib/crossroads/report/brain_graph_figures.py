@@ -9,8 +9,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from scipy.stats import spearmanr
 
 from crossroads.report.brain_state_figures import STATE_LOOKS
@@ -18,7 +20,7 @@ from crossroads.report.figures import WIDTH, groups, legend, letter
 
 N_BARS = 24  # communities shown in a ranking
 N_LAYERS = 8  # layers shown
-NULL_LOOKS = (("0.55", "o"), ("0.75", "v"), ("0.35", "s"))
+NULL_LOOKS = (("0.4", "o"), ("0.6", "v"), ("0.2", "s"))
 
 
 def draw_layers(weights: np.ndarray, community: np.ndarray) -> tuple[Figure, pd.DataFrame]:
@@ -46,10 +48,16 @@ def draw_layers(weights: np.ndarray, community: np.ndarray) -> tuple[Figure, pd.
 def draw_supra(matrix: np.ndarray, n_layers: int) -> tuple[Figure, pd.DataFrame]:
     """The graph of all layers (K N, K N), weights on a logarithmic scale."""
     n = len(matrix) // n_layers
-    fig, ax = plt.subplots(figsize=(WIDTH * 0.6, 3.6))
+    blocks = matrix.reshape(n_layers, n, n_layers, n)
+    fig, ax = plt.subplots(figsize=(WIDTH * 0.7, 3.9))
     shown = np.where(matrix > 0, matrix, np.nan)
     scale = LogNorm(max(np.nanmin(shown), 1e-3), 1)
-    picture = ax.imshow(shown, cmap="mako_r", norm=scale, interpolation="nearest")
+    picture = ax.imshow(shown, cmap="mako_r", norm=scale, interpolation="nearest", aspect="auto")
+    # One line a coupling: single cells of a large matrix would fall between the pixels.
+    pairs = [(a, b) for a in range(n_layers) for b in range(n_layers) if a != b and blocks[a, 0, b, 0] > 0]
+    lines = [[(b * n, a * n), (b * n + n - 1, a * n + n - 1)] for a, b in pairs]
+    values = np.array([blocks[pair[0], 0, pair[1], 0] for pair in pairs])
+    ax.add_collection(LineCollection(lines, array=values, cmap="mako_r", norm=scale, lw=1.2))
     fig.colorbar(picture, ax=ax, label="weight")
     for border in range(1, n_layers):
         ax.axhline(border * n - 0.5, color="tab:orange", lw=0.8)
@@ -57,9 +65,10 @@ def draw_supra(matrix: np.ndarray, n_layers: int) -> tuple[Figure, pd.DataFrame]
     ticks, names = [n * (i + 0.5) - 0.5 for i in range(n_layers)], [f"{i + 1}" for i in range(n_layers)]
     ax.set_xticks(ticks, names)
     ax.set_yticks(ticks, names)
-    ax.set(xlabel="region in state", ylabel="region in state")
-    blocks = matrix.reshape(n_layers, n, n_layers, n).mean((1, 3))
-    return fig, pd.DataFrame(blocks, columns=[f"to_{name}" for name in names]).assign(state=names)
+    ax.set(xlabel="region in state", ylabel="region in state", box_aspect=1)
+    return fig, pd.DataFrame(blocks.mean((1, 3)), columns=[f"to_{name}" for name in names]).assign(
+        state=names
+    )
 
 
 def draw_modularity(observed: np.ndarray, nulls: Mapping[str, np.ndarray]) -> tuple[Figure, pd.DataFrame]:
@@ -71,7 +80,7 @@ def draw_modularity(observed: np.ndarray, nulls: Mapping[str, np.ndarray]) -> tu
         color, marker = NULL_LOOKS[i]
         for layer, values in enumerate(drawn):
             x = layer + 1 + 0.22 * (i - 1) + rng.uniform(-0.06, 0.06, len(values))
-            ax.plot(x, values, marker, ms=3, color=color, alpha=0.5, mew=0, label="" if layer else name)
+            ax.plot(x, values, marker, ms=3, color=color, alpha=0.7, mew=0, label="" if layer else name)
             rows.append((layer + 1, name, values.mean(), values.std()))
     first = next(iter(nulls.values()))
     z = (observed - first.mean(1)) / first.std(1)
@@ -129,14 +138,16 @@ def draw_mass(
     """Stationary mass (K, N) as a matrix, and on brains from above; position (N, 3) [mm]."""
     k = min(len(mass), N_LAYERS)
     n_rows = -(-k // 4)
-    fig = plt.figure(figsize=(WIDTH, 1.6 + 1.9 * n_rows))
-    halves: Any = fig.subfigures(2, 1, height_ratios=(1.6, 1.9 * n_rows))
+    height = 0.9 + 0.17 * max(len(mass), 4)
+    fig = plt.figure(figsize=(WIDTH, height + 1.9 * n_rows))
+    halves: Any = fig.subfigures(2, 1, height_ratios=(height, 1.9 * n_rows))
     above, below = halves
     ax = above.subplots()
     sides = (0.5, mass.shape[1] + 0.5, len(mass) + 0.5, 0.5)
     picture = ax.imshow(mass, aspect="auto", cmap="mako_r", vmin=0, interpolation="nearest", extent=sides)
     above.colorbar(picture, ax=ax, label="mass", pad=0.01)
     ax.set(xlabel="region", ylabel="state", yticks=range(1, len(mass) + 1))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     brains = below.subplots(n_rows, min(k, 4), squeeze=False).ravel()
     for layer, brain in enumerate(brains):
         brain.set_axis_off()
@@ -150,7 +161,7 @@ def draw_mass(
 
 def draw_confounds(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     """Mass against size, occupancy and limit, and persistence against mass, one mark a community."""
-    fig, axes = plt.subplots(1, 4, figsize=(WIDTH, 2.2))
+    fig, axes = plt.subplots(1, 4, figsize=(WIDTH, 2.4))
     pairs = (
         ("size", "mass", "regions"),
         ("occupancy", "mass", "share of its state"),
@@ -160,10 +171,15 @@ def draw_confounds(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     for ax, (x, y, label) in zip(axes, pairs, strict=True):
         for layer, one in table.groupby("layer"):
             look = STATE_LOOKS[layer]
-            ax.plot(one[x], one[y], look["marker"], color=look["color"], ms=4, alpha=0.8, mew=0)
-        ax.set(xlabel=label, ylabel=y, xlim=(0, None), ylim=(0, None))
+            name = f"state {layer + 1}" if ax is axes[0] else ""
+            ax.plot(one[x], one[y], look["marker"], color=look["color"], ms=4, alpha=0.8, mew=0, label=name)
+        ax.set(xlabel=label, xlim=(0, 1.05 * table[x].max()), ylim=(0, 1.05 * table[y].max()))
+    axes[0].set_ylabel("mass")
+    axes[3].set_ylabel("persistence")
+    for ax, (x, y, _) in zip(axes, pairs, strict=True):
         ax.set_title(f"r {spearmanr(table[x], table[y]).statistic:.2f}", loc="right", fontsize=8)
     letter(axes)
+    fig.legend(loc="outside upper center", ncols=8, handletextpad=0.1, columnspacing=1)
     return fig, table[["layer", "community", "size", "occupancy", "limit", "mass", "persistence"]]
 
 
@@ -253,6 +269,7 @@ def _matrix(
 
 def _brain(ax: Axes, outline: np.ndarray, place: np.ndarray, value: np.ndarray, largest: float) -> None:
     ax.plot(*outline.T, color="0.5", lw=1)
-    size, (x, y) = 8 + 90 * value / largest, place.T
+    # Smaller where there are many regions, so that they stand apart.
+    size, (x, y) = (8 + 90 * value / largest) * min(1, 30 / len(value)), place.T
     ax.scatter(x, y, size, value, cmap="mako_r", vmin=0, vmax=largest, lw=0.3, ec="0.3")
     ax.set(aspect="equal")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -25,7 +26,6 @@ def brains(
         these layers.
     position : (N, 3) [mm]. Colour and symbol are a community's rank by mass within its state, sizes its mass.
     """
-    left = np.flatnonzero(position[:, 0] <= 0)
     still = [
         go.Scatter(
             x=x,
@@ -49,22 +49,18 @@ def brains(
             there = rank < len(own)
             chosen = np.flatnonzero(labels == own.community.iloc[rank]) if there else np.array([], int)
             mass = own.mass.iloc[rank] if there else 0.0
-            seen = np.intersect1d(chosen, left)
-            x = np.concatenate([position[chosen, 0], position[seen, 1] + APART_MM])
-            y = np.concatenate([position[chosen, 1], position[seen, 2]])
-            traces.append(
-                go.Scatter(
-                    x=x, y=y, mode="markers", name=f"rank {rank + 1}",
-                    marker={
-                        "symbol": SYMBOLS[rank], "color": STATE_LOOKS[rank]["color"],
-                        "size": 5 + 9 * np.sqrt(mass / ranking.mass.max()), "line": {"width": 0.5, "color":
-                        "#333"},
-                    },
-                )
-            )  # fmt: skip
+            size = 5 + 9 * np.sqrt(mass / ranking.mass.max())
+            look = {"symbol": SYMBOLS[rank], "color": STATE_LOOKS[rank]["color"]}
+            traces.append(_regions(position, chosen, f"rank {rank + 1}", look | {"size": size}))
             rows += [(layer + 1, rank + 1, len(chosen), float(mass))] if len(chosen) else []
+        others = np.flatnonzero(np.isin(labels, own.community.iloc[N_RANKS:]))
+        traces.append(
+            _regions(position, others, "others", {"symbol": "circle-open", "color": "#777", "size": 5})
+        )
         positions[str(layer + 1)] = traces
     figure = play.paths(still, positions, "State", ("x, and y seen from the left (mm)", "y, and z (mm)"), "1")
+    figure.update_xaxes(zeroline=False)
+    figure.update_yaxes(zeroline=False)
     return figure, pd.DataFrame(rows, columns=["state", "rank", "regions", "mass"])
 
 
@@ -85,16 +81,10 @@ def alluvial(community: np.ndarray, stationary: np.ndarray) -> tuple[go.Figure, 
             box = [x - width, x + width, x + width, x - width, x - width]
             low, high = inside.min() - 0.4, inside.max() + 0.4
             still.append(_polygon(box, [low, low, high, high, low], "#bbb", f"state {layer + 1}"))
+    still.append(_polygon(*_bands(order, range(n), gap, width), "#ddd", "all regions"))
     positions, rows = {}, []
     for label in np.unique(community[0]):
-        xs: list[float | None] = []
-        ys: list[float | None] = []
-        for region in np.flatnonzero(community[0] == label):
-            for layer in range(k - 1):
-                a, b = order[layer][region], order[layer + 1][region]
-                x0, x1 = layer * gap + width, (layer + 1) * gap - width
-                xs += [x0, x1, x1, x0, x0, None]
-                ys += [a - 0.4, b - 0.4, b + 0.4, a + 0.4, a - 0.4, None]
+        xs, ys = _bands(order, np.flatnonzero(community[0] == label), gap, width)
         positions[str(label + 1)] = [_polygon(xs, ys, STATE_LOOKS[0]["color"], "its regions")]
         for layer in range(k):
             parts = np.unique(community[layer][community[0] == label], return_counts=True)[1]
@@ -106,7 +96,7 @@ def alluvial(community: np.ndarray, stationary: np.ndarray) -> tuple[go.Figure, 
         showgrid=False,
         zeroline=False,
     )
-    figure.update_yaxes(showticklabels=False, showgrid=False, zeroline=False)
+    figure.update_yaxes(showticklabels=False, showgrid=False, zeroline=False, scaleanchor=None)
     figure.update_layout(showlegend=False)
     columns = ["community", "state", "share_of_time", "communities_reached", "largest_part"]
     return figure, pd.DataFrame(rows, columns=columns)
@@ -140,11 +130,24 @@ def ranks(tables: Mapping[tuple[str, str], pd.DataFrame]) -> tuple[go.Figure, pd
         positions,
         ("States", "Rule"),
         "community, by rank of its mass",
-        "share of the walk",
+        "mass, and share of it still inside",
         next(iter(tables)),
+        log="y",
     )
     columns = ["states", "rule", "rank", "state", "regions", "mass", "persistence"]
     return figure, pd.DataFrame(rows, columns=columns)
+
+
+def _regions(position: np.ndarray, chosen: np.ndarray, name: str, look: dict) -> go.Scatter:
+    """Chosen regions from above and, those of the left hemisphere, beside it from the left."""
+    above, seen = position[chosen], position[chosen[position[chosen, 0] <= 0]]
+    return go.Scatter(
+        x=np.concatenate([above[:, 0], seen[:, 1] + APART_MM]),
+        y=np.concatenate([above[:, 1], seen[:, 2]]),
+        mode="markers",
+        name=name,
+        marker=look | {"line": {"width": 0.5, "color": "#333"}},
+    )
 
 
 def _stacked(labels: np.ndarray, first: np.ndarray) -> np.ndarray:
@@ -158,6 +161,19 @@ def _stacked(labels: np.ndarray, first: np.ndarray) -> np.ndarray:
     height = np.empty(len(labels))
     height[order] = np.arange(len(labels)) + 1.5 * place[order]
     return height
+
+
+def _bands(order: list[np.ndarray], regions: Iterable[int], gap: float, width: float) -> tuple[list, list]:
+    """Corners of one band for each region, from each state to the next; None between bands."""
+    xs: list[float | None] = []
+    ys: list[float | None] = []
+    for region in regions:
+        for layer, (left, right) in enumerate(pairwise(order)):
+            a, b = left[region], right[region]
+            x0, x1 = layer * gap + width, (layer + 1) * gap - width
+            xs += [x0, x1, x1, x0, x0, None]
+            ys += [a - 0.4, b - 0.4, b + 0.4, a + 0.4, a - 0.4, None]
+    return xs, ys
 
 
 def _polygon(x: list, y: list, color: str, name: str) -> go.Scatter:

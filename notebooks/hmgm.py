@@ -949,9 +949,10 @@ if shipped:
     figures.show(
         fig,
         "fig-hmgm-maps",
-        caption="The same communities and six maps of the cortex: mean inside, in standard deviations of "
-        "random sets. Dots: false discoveries below 5 %.",
-        alt=f"{(of_maps.q < 0.05).sum()} of {len(of_maps)} pairs differ from random sets.",
+        caption="The same communities and six maps of the cortex: mean inside, in standard deviations of the "
+        "same communities turned at random on the sphere, which keeps neighbours together. Dots: false "
+        "discoveries below 5 %.",
+        alt=f"{(of_maps.q < 0.05).sum()} of {len(of_maps)} pairs differ from turned communities.",
         data=numbers,
         out=out,
     )

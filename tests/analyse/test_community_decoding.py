@@ -187,3 +187,25 @@ def test_dealt_labels_are_seldom_named():
         patch.setattr(decoding, "NOISE_SD", 1e6)
         chance = [decoding.decoded_share(planted, planted, rng) for _ in range(200)]
     assert np.mean(chance) == pytest.approx(0.25, abs=4 * np.sqrt(3 / 16 / (200 * 4)))
+
+
+def test_the_set_itself_counts_among_the_random_ones():
+    rng = np.random.default_rng(1)
+    values = np.arange(40.0)
+    table = decoding.map_means((values > 30).astype(int)[None], {"map": values}, rng, n_sets=19)
+    np.testing.assert_allclose(table.p, 1 / 20)
+
+
+def test_only_directions_count_in_a_spin():
+    corners = np.concatenate([np.diag([10, 20, 30]), -np.diag([10, 20, 30])])
+    position = np.concatenate([corners - [40, 0, 0], corners * [-1, 1, 1] + [40, 0, 0]])
+    order = decoding.spin(position, np.random.default_rng(2), 200)[:, :6]
+    frequency = np.mean(order[:, :, None] == np.arange(6), axis=0)
+    np.testing.assert_allclose(frequency, 1 / 6, atol=5 * np.sqrt(5 / 36 / 200))
+    np.testing.assert_array_equal((order[:, :3] + 3) % 6, order[:, 3:])
+
+
+def test_a_community_of_all_regions_is_no_surprise():
+    table = decoding.map_means(np.zeros((1, 5), int), {"map": np.arange(5.0)}, np.random.default_rng(0), 10)
+    assert (table.z == 0).all()
+    assert (table.p == 1).all()

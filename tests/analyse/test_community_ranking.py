@@ -180,3 +180,10 @@ def test_same_generator_same_table():
         for _ in range(2)
     )
     assert first.equals(second)
+
+
+def test_a_state_that_is_left_for_good_is_refused():
+    weights = np.ones((2, 4, 4)) - np.eye(4)
+    transition = np.array([[0.5, 0.5], [0.0, 1.0]])
+    with pytest.raises(ValueError, match=r"states \[0\] in the long run"):
+        rank_communities(np.zeros((2, 4), int), weights, transition, np.random.default_rng(0))

@@ -93,3 +93,8 @@ def test_same_generator_same_nulls():
         first, second = (null(one, np.random.default_rng(6), 2) for _ in range(2))
         assert first.tobytes() == second.tobytes()
         assert first.tobytes() != null(one, np.random.default_rng(7), 2).tobytes()
+
+
+def test_a_covariance_without_variety_has_no_null():
+    with pytest.raises(ValueError, match="6 regions with a variance of .* off"):
+        nulls.hqs(np.eye(6) + 0.2, np.random.default_rng(0), 1)

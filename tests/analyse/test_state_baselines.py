@@ -117,3 +117,12 @@ def test_principal_series_are_the_singular_vectors_of_all_people_together(seed, 
     x = np.concatenate(series)
     left = np.linalg.svd(x - x.mean(0), full_matrices=False)[0][:, :n_components] * np.sqrt(len(x) - 1)
     np.testing.assert_allclose(np.abs(np.sum(left * joined, axis=0)) / (len(x) - 1), 1, atol=1e-9)
+
+
+def test_the_last_window_names_the_last_volumes():
+    rng = np.random.default_rng(0)
+    one = rng.normal(size=40)
+    sign = np.where(np.arange(40) < 30, 1, -1)
+    series = [np.column_stack([one, sign * one]) + 0.01 * rng.normal(size=(40, 2))]
+    (found,) = baselines.sliding_windows(series, 2, rng, width=10, step=10)
+    assert state_accuracy([found], [(sign > 0).astype(int)], 2) == 1

@@ -143,3 +143,14 @@ def test_one_standard_error_from_the_best():
     folds[:, 2] = 3.0  # no error
     folds[:, 3] = 3.0
     assert summaries.one_se_choice(ks, folds) == 4
+
+
+def test_the_standard_error_is_that_of_a_sample():
+    # Best mean 3, standard error 0.577 of a sample, 0.471 of a population: 2.47 is between.
+    folds = np.array([[2.47, 2.0], [2.47, 3.0], [2.47, 4.0]])
+    assert summaries.one_se_choice((3, 4), folds) == 3
+
+
+def test_volumes_of_no_state_are_no_runs():
+    first, second = summaries.run_lengths([np.array([0, 0, -1, -1, -1, 0, 1])], 2)
+    assert (first.tolist(), second.tolist()) == ([2, 1], [1])

@@ -38,11 +38,12 @@ def leiden(
         agreement = (labels[:, :, None] == labels[:, None, :]).mean(0)
         np.fill_diagonal(agreement, 0)
         labels = _runs(np.where(agreement < TOGETHER, 0, agreement), n_runs, 1.0, draws)
+    igraph.set_random_number_generator(random)  # as it was: the generator is igraph's only one
     return labels[0]
 
 
 def modularity(weights: np.ndarray, labels: np.ndarray, resolution: float = 1.0) -> float:
-    """Weighted modularity Q = sum_ij (A_ij - resolution s_i s_j / 2m) [c_i = c_j] / 2m."""
+    """Modularity Q = sum_ij (A_ij - resolution s_i s_j / 2m) [c_i = c_j] / 2m; no negative weights."""
     strength = weights.sum(1)
     total = strength.sum()
     same = labels[:, None] == labels

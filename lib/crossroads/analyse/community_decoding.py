@@ -82,7 +82,9 @@ def map_means(
     else:
         random = sets[:, spin(position, rng, n_sets)].swapaxes(0, 1)
     drawn = random @ values.T / size[:, None]
-    z = (found - drawn.mean(0)) / drawn.std(0)
+    spread = drawn.std(0)
+    # A community of all regions is its own only random set.
+    z = np.where(spread > 1e-12, (found - drawn.mean(0)) / np.maximum(spread, 1e-12), 0)
     far = np.abs(drawn - drawn.mean(0)) >= np.abs(found - drawn.mean(0)) - 1e-12
     p = (1 + far.sum(0)) / (1 + n_sets)
     rows, columns = (index.ravel() for index in np.indices(found.shape))

@@ -40,8 +40,14 @@ def rank_communities(
     (occupancy times share of strength), occupancy (of the layer); persistence; return_time = 1 / m and
     escape_time = 1 / (1 - persistence at one volume) [volumes]; and for mass and persistence low and high
     (2.5 and 97.5 % of the random sets), z, p, q and significant (q below 5 %).
+
+    Raises
+    ------
+    ValueError : a state to which the chain does not come in the long run.
     """
     mass = walk_mass(weights, transition, rule)
+    if (unseen := np.flatnonzero(mass.sum(1) == 0)).size:
+        raise ValueError(f"the chain never comes to states {unseen.tolist()} in the long run: leave them out")
     layer, sets = sets_of(community)
     labels = np.concatenate([np.unique(row) for row in community])
     table = pd.DataFrame({"layer": layer, "community": labels, "size": sets.sum(1)})

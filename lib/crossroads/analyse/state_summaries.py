@@ -36,13 +36,17 @@ def dwell_times(transition: np.ndarray, tr_s: float) -> np.ndarray:
 
 
 def run_lengths(states: Sequence[np.ndarray], n_states: int) -> list[np.ndarray]:
-    """Lengths of all runs in each state [volumes], those that the ends of paths (T_s,) cut off as well."""
+    """Lengths of all runs in each state [volumes], those that the ends of paths (T_s,) cut off as well.
+
+    Runs of -1, volumes of no state, are left out.
+    """
     runs: list[list[int]] = [[] for _ in range(n_states)]
     for path in states:
         ends = np.flatnonzero(np.append(np.diff(path) != 0, True))
         for state, length in zip(path[ends], np.diff(ends, prepend=-1), strict=True):
-            runs[state].append(int(length))
-    return [np.array(one) for one in runs]
+            if state >= 0:
+                runs[state].append(int(length))
+    return [np.array(one, int) for one in runs]
 
 
 def switching_rate(states: np.ndarray, tr_s: float) -> float:
@@ -64,7 +68,7 @@ def state_accuracy(found: Sequence[np.ndarray], planted: Sequence[np.ndarray], n
 def half_gain_choice(ks: Sequence[int], e1: Sequence[float]) -> int:
     """Smallest K from which the next adds less than half of what evenly used states would, ln(K' / K) / 2.
 
-    The largest K of the grid where none does.
+    The largest K of the grid where none does, and only there.
     """
     for here, ahead, one, other in zip(ks, ks[1:], e1, e1[1:], strict=False):
         if other - one < 0.5 * np.log(ahead / here):

@@ -41,6 +41,7 @@ def layers(covariance: np.ndarray, edges: Edges = "positive", keep: float = 1.0)
     if not 0 < keep <= 1:
         raise ValueError(f"keep={keep}: a share of edges above 0 and at most 1 is needed")
     weights = -correlation(np.linalg.inv(covariance)) if edges == "partial" else correlation(covariance)
+    weights = (weights + weights.swapaxes(-1, -2)) / 2  # an inverse is symmetric but for rounding
     if edges == "absolute":
         weights = np.abs(weights)
     elif edges in ("positive", "partial"):

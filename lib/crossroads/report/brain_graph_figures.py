@@ -218,7 +218,7 @@ def draw_decoding(table: pd.DataFrame, names: tuple[str, ...]) -> tuple[Figure, 
 def draw_maps(table: pd.DataFrame, names: tuple[str, ...]) -> tuple[Figure, pd.DataFrame]:
     """Means of maps in communities, in SDs of random sets, see `community_decoding`; dots: q below 5 %."""
     reach = table.z.abs().max()
-    return _matrix(table, "map", "z", names, "vlag", (-reach, reach), "z above random sets")
+    return _matrix(table, "map", "z", names, "vlag", (-reach, reach), "z above chance")
 
 
 def draw_retest(table: pd.DataFrame, rng: np.random.Generator) -> tuple[Figure, pd.DataFrame]:

@@ -589,7 +589,7 @@ figures.show(
 
 # %% tags=["hide-input"]
 dwell_table = graphs.limit_distances(graph, bold.tr_s, settings.dwells_s)
-fig, numbers = brain_state_figures.draw_limit(dwell_table, settings.dwell_s)
+fig, numbers = brain_state_figures.draw_limit(dwell_table, settings.dwell_s if bold.truth else None)
 shortest = dwell_table[dwell_table.dwell_s == dwell_table.dwell_s.min()]
 figures.show(
     fig,
@@ -631,7 +631,6 @@ settle_all((*keys, "persistence_rank_r_walk_or_switch"), page)
 settle_all(keys, page, "labels permuted", "_permuted")
 settle("persistent_share", list(map(persistent_share, graph_of["page"], found)))
 settle("persistent_share", list(map(persistent_share, graph_of["page"], dealt)), "labels permuted")
-glue("of_limit", float(of_limit))
 
 # %% [markdown]
 # ## Overlap

@@ -229,3 +229,12 @@ def test_retest_draws_each_pair_and_the_mean(drawn):
     assert numbers["mass", "one person"].drop("estimate").tolist() == [0, 0.1, 0.2]
     assert numbers["mass", "one person", "estimate"] == pytest.approx(0.1)
     assert numbers["persistence", "two people", "estimate"] == pytest.approx(0.225)
+
+
+def test_without_positions_there_are_no_brains():
+    mass = np.arange(1.0, 2 * N + 1).reshape(2, N)
+    fig, numbers = brain.draw_mass(mass, None, OUTLINE)
+    whole, _ = brain.draw_mass(mass, PLACES, OUTLINE)
+    assert (len(fig.axes), len(whole.axes)) == (2, 4)  # matrix and colour bar; with two brains
+    np.testing.assert_array_equal(numbers["mass"], mass.ravel())
+    plt.close("all")

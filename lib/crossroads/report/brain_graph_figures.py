@@ -133,28 +133,22 @@ def draw_ranking(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
 
 
 def draw_mass(
-    mass: np.ndarray, position: np.ndarray, outline: Mapping[str, np.ndarray]
+    mass: np.ndarray, position: np.ndarray | None, outline: Mapping[str, np.ndarray]
 ) -> tuple[Figure, pd.DataFrame]:
-    """Stationary mass (K, N) as a matrix, and on brains from above; position (N, 3) [mm]."""
-    k = min(len(mass), N_LAYERS)
-    n_rows = -(-k // 4)
-    height = 0.9 + 0.17 * max(len(mass), 4)
-    fig = plt.figure(figsize=(WIDTH, height + 1.9 * n_rows))
-    halves: Any = fig.subfigures(2, 1, height_ratios=(height, 1.9 * n_rows))
-    above, below = halves
-    ax = above.subplots()
+    """Stationary mass (K, N) as a matrix, and on brains from above where positions (N, 3) [mm] are known."""
+    heights = [0.9 + 0.17 * max(len(mass), 4), 1.9 * -(-min(len(mass), N_LAYERS) // 4)]
+    if position is None:
+        heights = heights[:1]
+    fig = plt.figure(figsize=(WIDTH, sum(heights)))
+    parts: Any = fig.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
+    ax = parts[0].subplots()
     sides = (0.5, mass.shape[1] + 0.5, len(mass) + 0.5, 0.5)
     picture = ax.imshow(mass, aspect="auto", cmap="mako_r", vmin=0, interpolation="nearest", extent=sides)
-    above.colorbar(picture, ax=ax, label="mass", pad=0.01)
+    parts[0].colorbar(picture, ax=ax, label="mass", pad=0.01)
     ax.set(xlabel="region", ylabel="state", yticks=range(1, len(mass) + 1))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    brains = below.subplots(n_rows, min(k, 4), squeeze=False).ravel()
-    for layer, brain in enumerate(brains):
-        brain.set_axis_off()
-        if layer < k:
-            _brain(brain, outline["top"], position[:, :2], mass[layer], mass.max())
-            brain.text(0, outline["top"][:, 1].max() + 6, f"state {layer + 1}", ha="center", fontsize=8)
-    letter([ax, brains[0]])
+    brains = [] if position is None else _brains(parts[1], mass[:N_LAYERS], position[:, :2], outline["top"])
+    letter([ax, *brains[:1]])
     rows = [(i + 1, j + 1, value) for i, row in enumerate(mass) for j, value in enumerate(row)]
     return fig, pd.DataFrame(rows, columns=["state", "region", "mass"])
 
@@ -265,6 +259,17 @@ def _matrix(
     ax.set_yticks(range(len(names)), names)
     ax.set(xlabel="communities, by state")
     return fig, table
+
+
+def _brains(part: Any, mass: np.ndarray, place: np.ndarray, outline: np.ndarray) -> list[Axes]:
+    """One brain a state, from above; place (N, 2)."""
+    axes = part.subplots(-(-len(mass) // 4), min(len(mass), 4), squeeze=False).ravel()
+    for brain in axes:
+        brain.set_axis_off()
+    for layer, (brain, own) in enumerate(zip(axes, mass, strict=False)):
+        _brain(brain, outline, place, own, mass.max())
+        brain.text(0, outline[:, 1].max() + 6, f"state {layer + 1}", ha="center", fontsize=8)
+    return list(axes)
 
 
 def _brain(ax: Axes, outline: np.ndarray, place: np.ndarray, value: np.ndarray, largest: float) -> None:

@@ -275,15 +275,16 @@ def draw_sedation(people: pd.DataFrame, layers: pd.DataFrame, rng: np.random.Gen
     return fig, stack(drawn, "measure")
 
 
-def draw_limit(table: pd.DataFrame, planted_s: float) -> Drawn:
+def draw_limit(table: pd.DataFrame, planted_s: float | None) -> Drawn:
     """Distance of the walk's mass from its limit for slow states: columns dwell_s [s], rule, distance.
 
-    planted_s : duration of the planted states.
+    planted_s : duration of the planted states; None for recordings.
     """
     fig, ax = plt.subplots(figsize=(WIDTH * 0.62, 3.0))
     for i, (rule, one) in enumerate(table.groupby("rule", sort=False)):
         ax.plot(one.dwell_s, one.distance, ls=LINES[i], **STATE_LOOKS[i], label=rule, ms=5)
-    ax.axvline(planted_s, color="0.85", lw=6, zorder=-1, label="planted")
+    if planted_s is not None:
+        ax.axvline(planted_s, color="0.85", lw=6, zorder=-1, label="planted")
     limit = r"$\pi_k s^{(k)}_i/\Sigma_j s^{(k)}_j$"
     ax.set(xscale="log", yscale="log", xlabel="mean duration of states (s)")
     ax.set_ylabel(f"total variation distance\nof mass from {limit}")

@@ -851,8 +851,10 @@ else:
     glue("turned_gain", float("nan"))
 
 # %% [markdown]
-# At its best, a model with more states gains {glue:text}`real_gain:.2f` nats a volume on people held out;
-# surrogates gain {glue:text}`turned_gain:.2f`.
+# At its best, a model with more states changes the log-likelihood of people held out by
+# {glue:text}`real_gain:.2f` nats a volume; in surrogates by {glue:text}`turned_gain:.2f`. Where both are
+# below zero, no number of states foretells other people better than one does, and what is left is by how
+# much less it costs than in surrogates.
 #
 # **Modular, and ranked.** Layers of the recordings against their nulls, and the ranked communities.
 

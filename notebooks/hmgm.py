@@ -677,7 +677,9 @@ play.show(
 settle_all(("nmi_between_layers", "nmi_above_chance", "nmi_error", "core_share"), page)
 settle_all(("nmi_above_chance", "nmi_error"), table["everything moves"], "everything moves")
 settle("nmi_between_layers", table["nothing moves"].nmi_between_layers, "nothing moves")
-settle("core_share", table["no core"].core_share, "no core")
+# Where there is no core, the same regions are looked for as in the same world with one.
+cores = [bold.truth.core for bold in people[hmgm.MAIN]]
+settle("core_share", list(map(graphs.core_share, graph_of["no core"], cores)), "no core")
 
 
 def decoded_shares(labels_of):

@@ -120,3 +120,11 @@ def test_a_graph_holds_what_its_unit_stored(found):
     np.testing.assert_array_equal(graph.community, result["community"])
     np.testing.assert_allclose(graph.weights, layers(graph.covariance))
     assert isinstance(study.person_entropies(graph), pd.DataFrame)
+
+
+def test_a_core_is_looked_for_in_every_layer(found):
+    graph = replace(found[1], community=np.array([[0, 0, 0, 0, 0, 1, 1], [0, 0, 1, 1, 1, 1, 1]]))
+    five, six = np.arange(7) < 5, np.arange(7) < 6
+    assert study.core_share(graph, five) == 0.5
+    assert study.core_share(graph, six) == 0.5  # 5 of 6 regions: 0.83; in the other layer 4 of 7
+    assert study.core_share(graph, np.arange(7) == 0) == 0

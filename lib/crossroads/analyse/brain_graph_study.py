@@ -230,9 +230,9 @@ def describe_communities(
     Returns
     -------
     Keys of the claims: community_ari (median over layers) by consensus, and by the other ways to divide a
-    layer; nmi_between_layers, nmi_above_chance, nmi_error; core_share (Jaccard index at least 0.8 with the
-    regions of community 0 before any moved); mass_rank_r and persistence_rank_r, of the planted communities
-    by what was fitted and by the truth, also with permuted labels; persistence_rank_r_walk_or_switch.
+    layer; nmi_between_layers, nmi_above_chance, nmi_error; core_share, see there; mass_rank_r and
+    persistence_rank_r, of the planted communities by what was fitted and by the truth, also with permuted
+    labels; persistence_rank_r_walk_or_switch.
     """
     planted_labels = truth.community[graph.planted]
     ways = {"": graph.community, "_single": graph.single, "_partial": graph.partial, "_signed": graph.signed}
@@ -248,7 +248,7 @@ def describe_communities(
         "nmi_between_layers": mean_nmi(graph.community),
         "nmi_above_chance": mean_nmi(graph.community) - float(np.mean(chance)),
         "nmi_error": float(np.abs(nmi - planted).sum() / n_pairs),
-        "core_share": _core_share(graph, truth),
+        "core_share": core_share(graph, truth.core),
     }
     permuted = communities.permuted_labels(planted_labels, rng)
     for rule, suffix in RULES.items():
@@ -262,6 +262,13 @@ def describe_communities(
             for what, one, other in zip(("mass", "persistence"), mine, theirs, strict=True):
                 numbers[f"{what}_rank_r{suffix}{name}"] = float(spearmanr(one, other).statistic)
     return numbers
+
+
+def core_share(graph: BrainGraph, core: np.ndarray) -> float:
+    """Share of layers with a community whose Jaccard index with a set of regions (N,) is 0.8 or more."""
+    layer, sets = communities.sets_of(graph.community)
+    like = communities.jaccard(sets, core[None])[:, 0] >= 0.8
+    return float(np.mean([like[layer == k].any() for k in range(len(graph.community))]))
 
 
 def limit_distances(graph: BrainGraph, tr_s: float, dwells_s: Sequence[float]) -> pd.DataFrame:
@@ -383,12 +390,6 @@ def _order(fit: dict[str, np.ndarray], truth: StateTruth | None) -> tuple[np.nda
 def _marginal_error(graph: BrainGraph, transition: np.ndarray, rule: Rule) -> float:
     mass = walk_mass(graph.weights, transition, rule)
     return float(np.abs(mass.sum(1) - graph.stationary).max())
-
-
-def _core_share(graph: BrainGraph, truth: StateTruth) -> float:
-    layer, sets = communities.sets_of(graph.community)
-    like = communities.jaccard(sets, truth.core[None])[:, 0] >= 0.8
-    return float(np.mean([like[layer == k].any() for k in range(len(graph.community))]))
 
 
 def _modularity(weights: np.ndarray, rng: np.random.Generator) -> float:

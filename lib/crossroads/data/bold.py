@@ -16,7 +16,7 @@ class StateTruth:
     transition, stationary : (K, K) probabilities from row to column at each volume, their equilibrium (K,).
     mean, covariance : (K, N) and (K, N, N) of each state, before a person's signals are standardised.
     community : (K, N) label of each region in each state.
-    core : (N,) regions of community 0 before any moved; where there is a core, none of them does.
+    core : (N,) regions of the core, which is community 0 of every state; none where there is no core.
     """
 
     states: tuple[np.ndarray, ...]

@@ -29,21 +29,11 @@ N_STATES, N_CYCLES, N_REPEATS = 8, 40, 3
 Fit = Callable[[Sequence[np.ndarray], int, int], tuple[float, np.ndarray]]  # seconds, probabilities (n, K)
 
 
-def start(series: Sequence[np.ndarray], n_states: int, seed: int) -> np.ndarray:
-    """The probabilities from which `fit_states` starts with this seed."""
-    n = sum(map(len, series))
-    probability = np.full((n, n_states), 0.1 / n_states)
-    probability[np.arange(n), hmm._sticky_labels(n, n_states, np.random.default_rng(seed))] += 0.9
-    return probability
-
-
 def posterior(series: Sequence[np.ndarray], probability: np.ndarray) -> tuple[dict, float]:
     """Parameters given probabilities of states, and the free energy a volume after inferring these anew."""
     x, lengths = hmm._joined(series)
-    ends = np.cumsum(lengths)
-    last = np.delete(np.arange(len(x)), ends - 1)
     spread = np.ptp(x, axis=0)
-    first, counts = probability[ends - lengths].sum(0), probability[last].T @ probability[last + 1]
+    first, counts = hmm._counted(probability, lengths)
     given = hmm._given_states(x, probability, first, counts, spread)
     return given, (hmm._divergence(given, spread) - hmm._inferred(given, x, lengths)[3]) / len(x)
 
@@ -58,17 +48,17 @@ def ours(series: Sequence[np.ndarray], n_cycles: int, seed: int) -> tuple[float,
 def hmmlearn(series: Sequence[np.ndarray], n_cycles: int, seed: int) -> tuple[float, np.ndarray]:
     x, lengths = hmm._joined(series)
     n_regions = x.shape[1]
-    given, _ = posterior(series, start(series, N_STATES, seed))
+    given, _ = posterior(series, hmm.random_states(len(x), N_STATES, np.random.default_rng(seed)))
     model = VariationalGaussianHMM(
         N_STATES, init_params="", n_iter=n_cycles, tol=-np.inf, implementation="scaling"
     )
     model.n_features = n_regions
     model.startprob_prior_, model.startprob_posterior_ = np.ones(N_STATES), given["start"]
-    model.transmat_prior_ = 1 + (hmm.STICKY - 1) * np.eye(N_STATES)
+    model.transmat_prior_ = hmm.prior_counts(N_STATES)
     model.transmat_posterior_ = given["transition"]
     model.means_prior_, model.means_posterior_ = np.zeros((N_STATES, n_regions)), given["mean"]
     model.beta_prior_, model.beta_posterior_ = np.full(N_STATES, hmm.MEAN_WEIGHT), given["weight"]
-    model.dof_prior_, model.dof_posterior_ = np.full(N_STATES, n_regions + 0.1), given["dof"]
+    model.dof_prior_, model.dof_posterior_ = np.full(N_STATES, n_regions + hmm.EXTRA_DOF), given["dof"]
     model.scale_prior_ = np.tile(np.diag(np.ptp(x, axis=0)), (N_STATES, 1, 1))
     model.scale_posterior_ = given["scatter"]
     model.covars_ = given["scatter"] / given["dof"][:, None, None]
@@ -84,10 +74,11 @@ def glhmm(series: Sequence[np.ndarray], n_cycles: int, seed: int) -> tuple[float
     ends = np.cumsum(lengths)
     model = peer(model_beta="no", K=N_STATES, covtype="full")
     options = {"cyc": n_cycles, "initrep": 0, "tol": 0, "verbose": False}
+    start = hmm.random_states(len(x), N_STATES, np.random.default_rng(seed))
     begin = perf_counter()
     with contextlib.redirect_stdout(io.StringIO()):
         probability, _, energies = model.train(
-            Y=x, indices=np.c_[ends - lengths, ends], Gamma=start(series, N_STATES, seed), options=options
+            Y=x, indices=np.c_[ends - lengths, ends], Gamma=start, options=options
         )
     return (perf_counter() - begin) / len(energies), probability
 

@@ -46,11 +46,19 @@ from crossroads.analyse import brain_state_study as states
 from crossroads.analyse import communities, community_decoding, hmgm, state_summaries
 from crossroads.analyse.community_ranking import rank_communities
 from crossroads.data import atlas, bold_recordings
-from crossroads.data.bold import NETWORKS
+from crossroads.data.bold import NETWORKS, by_person
 from crossroads.data.settings import load_settings
 from crossroads.data.units import sweep_groups
 from crossroads.models import multiplex_graph as multiplex
-from crossroads.report import brain_graph_figures, brain_play, brain_state_figures, figures, play, tables
+from crossroads.report import (
+    brain_graph_figures,
+    brain_pipeline,
+    brain_play,
+    brain_state_figures,
+    figures,
+    play,
+    tables,
+)
 from crossroads.report.claims import Ledger
 from crossroads.report.intervals import Estimate, estimate
 from crossroads.report.provenance import out_folder, stamp
@@ -78,7 +86,7 @@ interval = partial(estimate, unit="", rng=rng)
 # regions by a random walk that moves within layers and between them. A review of the paper names the steps:
 
 # %% tags=["hide-input"]
-fig, numbers = brain_state_figures.draw_pipeline()
+fig, numbers = brain_pipeline.draw_pipeline()
 figures.show(
     fig,
     "fig-hmgm-pipeline",
@@ -198,16 +206,8 @@ figures.show(
 # ```
 
 # %% tags=["remove-output"]
-for name in (
-    "n_regions",
-    "n_volumes",
-    "n_groups",
-    "n_people",
-    "tr_s",
-    "dwell_s",
-    "n_states",
-    "n_communities",
-):
+counts = ("n_regions", "n_volumes", "n_groups", "n_people", "n_states", "n_communities")
+for name in (*counts, "tr_s", "dwell_s"):
     glue(name, float(getattr(settings, name)))
 shipped = [] if bold_recordings.missing() else hmgm.SHIPPED
 groups, fits, graph_plans = hmgm.plan(settings, data, seed, shipped)
@@ -409,7 +409,7 @@ figures.show(
 # diagonal of the transition matrix (open) should be those of the runs that are found in the most likely path.
 
 # %% tags=["hide-input"]
-paths = np.split(graph.path, np.cumsum([len(one) for one in bold.series])[:-1])
+paths = by_person(graph.path, bold.series)
 k = len(graph.transition)
 runs = [bold.tr_s * one for one in state_summaries.run_lengths(paths, k)]
 dwell = state_summaries.dwell_times(graph.transition, bold.tr_s)
@@ -460,7 +460,7 @@ figures.show(
     caption="The whole graph: layers on the diagonal, and each region joined to itself in the other layers "
     "by the probability of the switch. The walk never needs this matrix.",
     alt=f"{k} blocks on the diagonal, and thin diagonals between them with weights up to "
-    f"{(graph.transition - np.diag(np.diag(graph.transition))).max():.2f}.",
+    f"{(graph.transition * (1 - np.eye(k))).max():.2f}.",
     data=numbers,
     out=out,
 )
@@ -797,6 +797,7 @@ for condition, control in (("sedated", ""), ("awake again", "awake twice")):
 if shipped:
     rested, retested = groups["recordings"]
     aal2, schaefer = graph_of["recordings"]
+    sessions = states.open_group(retested)
 else:
     print("The recordings are not here: this section is skipped. Get them with: python -m ci.recordings")
 
@@ -827,19 +828,20 @@ if shipped:
 # %% tags=["remove-output"]
 def best_gain(one):
     """The most that held-out log-likelihood gains over one state, over the grid."""
-    mean = one.groupby("n_states").likelihood.mean()
-    return (mean - mean.iloc[0]).iloc[1:].max()
+    return max(states.likelihood_gain(one, k) for k in settings.recorded_grid[1:])
+
+
+def above(value, others):
+    """Standard deviations that a value lies above others."""
+    return (value - others.mean()) / others.std(ddof=1)
 
 
 if shipped:
     won = np.array([best_gain(one) for one in turned])
-    others = won[1:]
-    settle("recorded_gain_z", [(best_gain(real) - won.mean()) / won.std(ddof=1)])
-    settle(
-        "recorded_gain_z", [(won[0] - others.mean()) / others.std(ddof=1)], control="one of the surrogates"
-    )
+    settle("recorded_gain_z", [above(best_gain(real), won)])
+    settle("recorded_gain_z", [above(won[0], won[1:])], "one of the surrogates")
     settle("recorded_modularity_z", [graphs.modularity_z(aal2, graphs.NULLS[0]).min()])
-    settle("recorded_modularity_z", [graphs.null_layer_z(aal2).min()], control="null layers")
+    settle("recorded_modularity_z", [graphs.null_layer_z(aal2).min()], "null layers")
     for one, suffix in ((aal2, ""), (schaefer, "_schaefer")):
         glue(f"n_modular{suffix}", float((graphs.modularity_z(one, graphs.NULLS[0]) > 4).sum()))
         glue(f"n_layers{suffix}", float(len(one.modularity)))
@@ -894,9 +896,7 @@ if shipped:
 
 # %% tags=["hide-input"]
 if shipped:
-    figure, numbers = brain_play.brains(
-        schaefer.community, resting, atlas.schaefer_100()[["x", "y", "z"]].to_numpy(), atlas.brain_outline()
-    )
+    figure, numbers = brain_play.brains(schaefer.community, resting, sessions.position, atlas.brain_outline())
     play.show(
         figure,
         "fig-hmgm-brain",
@@ -914,7 +914,7 @@ if shipped:
 
 # %% tags=["hide-input"]
 if shipped:
-    pairs = graphs.retest(schaefer, states.open_group(retested))
+    pairs = graphs.retest(schaefer, sessions)
     fig, numbers = brain_graph_figures.draw_retest(pairs, drawing)
     agreement = pairs.groupby("kind").mass.mean()
     figures.show(
@@ -935,8 +935,7 @@ if shipped:
 
 # %% tags=["hide-input"]
 if shipped:
-    network = atlas.schaefer_100().network.to_numpy()
-    enriched = community_decoding.enrichment(schaefer.community, network, NETWORKS)
+    enriched = community_decoding.enrichment(schaefer.community, sessions.network, NETWORKS)
     fig, numbers = brain_graph_figures.draw_decoding(enriched, NETWORKS)
     figures.show(
         fig,
@@ -953,8 +952,7 @@ if shipped:
 # %% tags=["hide-input"]
 if shipped:
     maps = bold_recordings.load_maps()
-    place = atlas.schaefer_100()[["x", "y", "z"]].to_numpy()
-    of_maps = community_decoding.map_means(schaefer.community, maps, drawing, position=place)
+    of_maps = community_decoding.map_means(schaefer.community, maps, drawing, position=sessions.position)
     fig, numbers = brain_graph_figures.draw_maps(of_maps, tuple(maps))
     figures.show(
         fig,
@@ -972,11 +970,11 @@ if shipped:
     by_kind = {column: pairs.groupby(column).mass.mean() for column in ("kind", "exchanged")}
     gain = {column: mean["one person"] - mean["two people"] for column, mean in by_kind.items()}
     settle("retest_gain", [gain["kind"]])
-    settle("retest_gain", [gain["exchanged"]], control="people exchanged")
+    settle("retest_gain", [gain["exchanged"]], "people exchanged")
     by_chance = communities.permuted_labels(schaefer.community, rng)
     settle("enriched_share", [community_decoding.enriched_share(enriched)])
-    permuted = community_decoding.enrichment(by_chance, network, NETWORKS)
-    settle("enriched_share", [community_decoding.enriched_share(permuted)], control="labels permuted")
+    permuted = community_decoding.enrichment(by_chance, sessions.network, NETWORKS)
+    settle("enriched_share", [community_decoding.enriched_share(permuted)], "labels permuted")
 else:
     for key in ("retest_gain", "enriched_share"):
         settle(key, [])

@@ -8,6 +8,7 @@ from scipy.stats import entropy
 from sklearn.metrics import adjusted_rand_score, jaccard_score
 
 from crossroads.analyse import communities
+from tests.graphs import ring_of_cliques
 
 seeds = st.integers(0, 10**6)
 
@@ -22,15 +23,6 @@ def planted(rng, labels, inside=0.6, noise=0.15):
     same = labels[:, None] == labels
     weights = np.triu(np.abs(inside * same + noise * rng.normal(size=same.shape)), 1)
     return weights + weights.T
-
-
-def ring_of_cliques(n_cliques, size):
-    labels = np.repeat(np.arange(n_cliques), size)
-    weights = (labels[:, None] == labels).astype(float)
-    np.fill_diagonal(weights, 0)
-    ends = np.arange(n_cliques) * size
-    weights[ends, np.roll(ends, -1) + 1] = weights[np.roll(ends, -1) + 1, ends] = 1
-    return weights, labels
 
 
 def partitions(n):
@@ -257,3 +249,11 @@ def test_promiscuity_of_regions_that_move():
     found = communities.promiscuity(np.array([first, second, third]))
     expected = np.array([1, 1, 3, 1, 1, 1, 1, 1, 1, 2]) / 3
     np.testing.assert_allclose(found, expected)
+
+
+def test_labels_are_those_of_the_sets():
+    community = np.array([[2, 0, 2], [1, 1, 1]])
+    layer, sets = communities.sets_of(community)
+    assert communities.labels_of(community).tolist() == [0, 2, 1]
+    for k, label, regions in zip(layer, communities.labels_of(community), sets, strict=True):
+        np.testing.assert_array_equal(community[k] == label, regions)

@@ -5,31 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crossroads.analyse.community_ranking import rank_communities, score
+from crossroads.analyse.community_ranking import above_random, rank_communities, score
 from crossroads.models.multiplex_graph import Rule, walk_mass
+from tests.graphs import random_graph, ring_of_cliques, walk_matrix
 
 RULES: tuple[Rule, ...] = ("switch then walk", "walk or switch")
-
-
-def random_graph(rng, k=3, n=9):
-    weights = rng.uniform(size=(k, n, n)) ** 3
-    weights = weights + weights.transpose(0, 2, 1)
-    weights[:, np.arange(n), np.arange(n)] = 0
-    return weights, 0.6 * np.eye(k) + 0.4 * rng.dirichlet(np.ones(k), k)
-
-
-def walk_matrix(weights, transition, rule):
-    """(K N, K N) probabilities of a step, in blocks."""
-    n = weights.shape[1]
-    walks = weights / weights.sum(-1, keepdims=True)
-    blocks = [
-        [
-            p * walks[b] if rule == "switch then walk" or a == b else p * np.eye(n)
-            for b, p in enumerate(transition[a])
-        ]
-        for a in range(len(weights))
-    ]
-    return np.block(blocks)
 
 
 def inside(layer, regions, k):
@@ -39,19 +19,10 @@ def inside(layer, regions, k):
     return where.ravel()
 
 
-def ring_of_cliques(n_cliques, size):
-    labels = np.repeat(np.arange(n_cliques), size)
-    weights = (labels[:, None] == labels).astype(float)
-    np.fill_diagonal(weights, 0)
-    ends = np.arange(n_cliques) * size
-    weights[ends, np.roll(ends, -1) + 1] = weights[np.roll(ends, -1) + 1, ends] = 1
-    return weights, labels
-
-
 @given(seed=st.integers(0, 10**6), rule=st.sampled_from(RULES), horizon=st.integers(1, 4))
 def test_scores_are_those_of_powers_of_the_whole_matrix(seed, rule, horizon):
     rng = np.random.default_rng(seed)
-    weights, transition = random_graph(rng)
+    weights, transition = random_graph(rng, n=9)
     mass = walk_mass(weights, transition, rule)
     layer, sets = rng.integers(0, 3, 5), rng.random((5, 9)) < 0.5
     sets[:, 0] = True
@@ -66,9 +37,9 @@ def test_scores_are_those_of_powers_of_the_whole_matrix(seed, rule, horizon):
 @pytest.mark.parametrize("rule", RULES)
 def test_times_are_those_of_walkers(rule):
     rng = np.random.default_rng(0)
-    weights, transition = random_graph(rng)
+    weights, transition = random_graph(rng, n=9)
     community = rng.integers(0, 3, (3, 9))
-    table = rank_communities(community, weights, transition, rng, rule, n_sets=10, horizon=3)
+    table = rank_communities(community, weights, transition, rng, rule, n_sets=10)
     matrix = walk_matrix(weights, transition, rule)
     mass = walk_mass(weights, transition, rule).ravel()
     for row in table.itertuples():
@@ -100,7 +71,7 @@ def test_cliques_in_a_ring_hold_walkers():
 
 def test_rows_are_all_communities_by_mass():
     rng = np.random.default_rng(2)
-    weights, transition = random_graph(rng)
+    weights, transition = random_graph(rng, n=9)
     community = rng.integers(0, 3, (3, 9))
     table = rank_communities(community, weights, transition, rng, n_sets=50)
     assert (np.diff(table["mass"]) <= 0).all()
@@ -115,7 +86,7 @@ def test_rows_are_all_communities_by_mass():
 def test_chance_is_that_of_all_sets_of_the_size():
     # Of 9 regions there are 36 sets of 2, 84 of 3 and 126 of 4.
     rng = np.random.default_rng(3)
-    weights, transition = random_graph(rng, 2)
+    weights, transition = random_graph(rng, 2, n=9)
     community = np.array([[0, 0, 1, 1, 1, 2, 2, 2, 2], [0, 0, 0, 1, 1, 1, 1, 2, 2]])
     table = rank_communities(community, weights, transition, rng, n_sets=10_000)
     mass = walk_mass(weights, transition)
@@ -136,7 +107,7 @@ def test_chance_is_that_of_all_sets_of_the_size():
 @given(seed=st.integers(0, 10**6))
 def test_q_is_benjamini_and_hochbergs(seed):
     rng = np.random.default_rng(seed)
-    weights, transition = random_graph(rng)
+    weights, transition = random_graph(rng, n=9)
     table = rank_communities(rng.integers(0, 3, (3, 9)), weights, transition, rng, n_sets=30)
     for name in ("mass", "persistence"):
         p, q = table[f"{name}_p"].to_numpy(), table[f"{name}_q"].to_numpy()
@@ -161,7 +132,7 @@ def test_random_sets_are_not_important():
 
 
 def test_a_layer_in_one_piece_is_never_left():
-    weights, _ = random_graph(np.random.default_rng(5), 1)
+    weights, _ = random_graph(np.random.default_rng(5), 1, n=9)
     community = np.zeros((1, 9), int)
     table = rank_communities(community, weights, np.ones((1, 1)), np.random.default_rng(6), n_sets=20)
     row = table.iloc[0]
@@ -173,7 +144,7 @@ def test_a_layer_in_one_piece_is_never_left():
 
 
 def test_same_generator_same_table():
-    weights, transition = random_graph(np.random.default_rng(7))
+    weights, transition = random_graph(np.random.default_rng(7), n=9)
     community = np.tile(np.arange(9) % 3, (3, 1))
     first, second = (
         rank_communities(community, weights, transition, np.random.default_rng(8), n_sets=20)
@@ -187,3 +158,8 @@ def test_a_state_that_is_left_for_good_is_refused():
     transition = np.array([[0.5, 0.5], [0.0, 1.0]])
     with pytest.raises(ValueError, match=r"states \[0\] in the long run"):
         rank_communities(np.zeros((2, 4), int), weights, transition, np.random.default_rng(0))
+
+
+def test_values_are_counted_from_those_of_random_sets():
+    drawn = np.array([[1.0, 5.0], [3.0, 5.0]])
+    np.testing.assert_allclose(above_random(np.array([4.0, 5.0]), drawn), [2, 0])

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression
 from sklearn.preprocessing import StandardScaler
 
-from crossroads.data.bold import standardise
+from crossroads.data.bold import by_person, standardise
 
 
 @given(
@@ -57,3 +57,9 @@ def test_unusable_signals_are_refused(spoil, text):
     standardise(series, "scan.npy")
     with pytest.raises(ValueError, match=text):
         standardise(spoil(series), "scan.npy")
+
+
+def test_what_is_known_of_volumes_goes_back_to_people():
+    series = [np.zeros((n, 2)) for n in (3, 1, 4)]
+    parts = by_person(np.arange(8), series)
+    assert [part.tolist() for part in parts] == [[0, 1, 2], [3], [4, 5, 6, 7]]

@@ -175,3 +175,15 @@ def test_bad_input_is_named(series):
         hmm.fit_states(series, 0, np.random.default_rng(0))
     with pytest.raises(ValueError, match=r"\(300, 4\).*one atlas"):
         hmm.fit_states([series[0], series[1][:, :4]], 2, np.random.default_rng(0))
+
+
+def test_a_fit_starts_from_runs_of_ten_volumes():
+    probability = hmm.random_states(20_000, 4, np.random.default_rng(0))
+    np.testing.assert_allclose(probability.sum(1), 1)
+    assert set(np.round(probability.ravel(), 12)) == {0.025, 0.925}
+    changes = np.mean(np.diff(probability.argmax(1)) != 0)
+    assert changes == pytest.approx(0.75 / 10, abs=0.006)  # one new run in four is of the same state
+
+
+def test_prior_holds_ten_stays_for_one_change():
+    np.testing.assert_array_equal(hmm.prior_counts(2), [[10, 1], [1, 10]])

@@ -4,35 +4,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import entropy
 
+from crossroads.data.markov_chain import stationary
 from crossroads.models import multiplex_graph as graph
+from tests.graphs import random_graph, walk_matrix
 
 RULES: tuple[graph.Rule, ...] = ("switch then walk", "walk or switch")
 seeds = st.integers(0, 10**6)
-
-
-def random_graph(rng, k=3, n=8):
-    """Layers and transitions of states that last about three volumes."""
-    weights = rng.uniform(size=(k, n, n)) ** 3
-    weights = weights + weights.transpose(0, 2, 1)
-    weights[:, np.arange(n), np.arange(n)] = 0
-    return weights, 0.6 * np.eye(k) + 0.4 * rng.dirichlet(np.ones(k), k)
-
-
-def walk_matrix(weights, transition, rule):
-    """All probabilities from (state, region) to (state, region), one after the other as defined."""
-    k, n = weights.shape[:2]
-    matrix = np.zeros((k, n, k, n))
-    for a in range(k):
-        for b in range(k):
-            for i in range(n):
-                for j in range(n):
-                    if rule == "switch then walk":
-                        matrix[a, i, b, j] = transition[a, b] * weights[b, i, j] / weights[b, i].sum()
-                    elif a == b:
-                        matrix[a, i, b, j] = transition[a, a] * weights[a, i, j] / weights[a, i].sum()
-                    elif i == j:
-                        matrix[a, i, b, j] = transition[a, b]
-    return matrix.reshape(k * n, k * n)
 
 
 def test_correlations_are_numpys():
@@ -84,31 +61,6 @@ def test_layers_that_cannot_be_are_refused(edges, keep, says):
         graph.layers(np.array([np.full((3, 3), 0.4) + 0.6 * np.eye(3), lonely]), edges, keep)
 
 
-def test_equilibrium_of_births_and_deaths():
-    up, down = np.array([0.3, 0.2, 0.1]), np.array([0.4, 0.05, 0.25])
-    transition = np.diag(up, 1) + np.diag(down, -1)
-    transition += np.diag(1 - transition.sum(1))
-    expected = np.cumprod(np.r_[1, up / down])
-    np.testing.assert_allclose(graph.stationary(transition), expected / expected.sum(), atol=1e-14)
-
-
-@given(seed=seeds, k=st.integers(1, 12))
-def test_equilibrium_stays(seed, k):
-    transition = np.random.default_rng(seed).dirichlet(np.full(k, 0.5), k) * 0.9 + 0.1 / k
-    pi = graph.stationary(transition)
-    assert pi.sum() == pytest.approx(1)
-    assert (pi >= 0).all()
-    np.testing.assert_allclose(pi @ transition, pi, atol=1e-13)
-
-
-def test_chains_without_one_equilibrium_are_refused():
-    with pytest.raises(ValueError, match="falls apart"):
-        graph.stationary(np.eye(2))
-    for rows in ([[0.5, 0.4], [0.5, 0.5]], [[1.5, -0.5], [0.5, 0.5]]):
-        with pytest.raises(ValueError, match="must be probabilities"):
-            graph.stationary(np.array(rows))
-
-
 def test_entropies():
     assert graph.entropy(np.full(7, 1 / 7)) == pytest.approx(np.log(7))
     p = np.array([0.5, 0.25, 0.25, 0])
@@ -143,7 +95,7 @@ def test_mass_is_the_eigenvector_and_keeps_the_chain(seed, rule, stay):
     values, vectors = np.linalg.eig(walk_matrix(weights, transition, rule).T)
     expected = vectors[:, np.argmin(np.abs(values - 1))].real
     np.testing.assert_allclose(mass.ravel(), expected / expected.sum(), atol=5e-11)  # eig's
-    np.testing.assert_allclose(mass.sum(1), graph.stationary(transition), rtol=0, atol=1e-14)
+    np.testing.assert_allclose(mass.sum(1), stationary(transition), rtol=0, atol=1e-14)
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -153,7 +105,7 @@ def test_mass_of_one_state_and_of_states_alike_is_strength(rule):
     one = graph.walk_mass(weights[:1], np.ones((1, 1)), rule)
     np.testing.assert_allclose(one[0], strength, atol=1e-14)
     alike = graph.walk_mass(np.tile(weights[0], (3, 1, 1)), transition, rule)
-    expected = graph.stationary(transition)[:, None] * strength
+    expected = stationary(transition)[:, None] * strength
     np.testing.assert_allclose(alike, expected, atol=1e-14)
 
 

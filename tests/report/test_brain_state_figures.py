@@ -10,8 +10,8 @@ import pytest
 from matplotlib.legend import Legend
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
+from crossroads.report import brain_pipeline, figures
 from crossroads.report import brain_state_figures as brain
-from crossroads.report import figures
 from tests.report.texts import check_texts
 
 RNG = np.random.default_rng(0)
@@ -98,7 +98,7 @@ def drawn():
         figures.style()
         rng = np.random.default_rng(1)
         yield {
-            "pipeline": brain.draw_pipeline(),
+            "pipeline": brain_pipeline.draw_pipeline(),
             "person": brain.draw_person(FEW[0], 2.0, FEW[1], FEW[2], 300.0),
             "person, 12 states": brain.draw_person(MANY[0], 0.72, MANY[1], MANY[2], 300.0),
             "person, nothing planted": brain.draw_person(FEW[0], 2.0, FEW[1], None, 300.0),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 
 import numpy as np
@@ -16,7 +17,8 @@ from crossroads.analyse.brain_state_study import Fit, fit_group, open_group, pos
 from crossroads.analyse.community_ranking import score
 from crossroads.analyse.graph_nulls import hqs, hqs_published, shuffle_weights
 from crossroads.analyse.state_summaries import match_states, state_accuracy
-from crossroads.data.bold import Bold, StateTruth
+from crossroads.data.bold import Bold, StateTruth, by_person
+from crossroads.data.markov_chain import stationary
 from crossroads.data.units import stored
 from crossroads.models.gaussian_hmm import expected_transition
 from crossroads.models.multiplex_graph import (
@@ -27,7 +29,6 @@ from crossroads.models.multiplex_graph import (
     entropy_rate,
     layers,
     mass_limit,
-    stationary,
     total_variation,
     walk_mass,
 )
@@ -105,7 +106,7 @@ def find_communities(graph: Graph) -> dict[str, np.ndarray]:
     nulls = np.array(
         [
             [[_modularity(null, rng) for null in draw(one, rng, graph.n_nulls)] for one in covariance]
-            for draw in (_hqs_layers, _published_layers, _shuffled_layers)
+            for draw in (partial(_drawn_layers, hqs), partial(_drawn_layers, hqs_published), _shuffled_layers)
         ]
     )
     return {
@@ -241,23 +242,23 @@ def describe_communities(
         f"community_ari{name}": float(np.median(list(map(adjusted_rand_score, planted_labels, found))))
         for name, found in ways.items()
     }
-    nmi, planted = communities.layer_nmi(graph.community), communities.layer_nmi(planted_labels)
+    between = mean_nmi(graph.community)
     chance = [mean_nmi(communities.permuted_labels(graph.community, rng)) for _ in range(n_chance)]
-    n_pairs = max(nmi.size - len(nmi), 1)
+    off = np.abs(communities.layer_nmi(graph.community) - communities.layer_nmi(planted_labels))
     numbers |= {
-        "nmi_between_layers": mean_nmi(graph.community),
-        "nmi_above_chance": mean_nmi(graph.community) - float(np.mean(chance)),
-        "nmi_error": float(np.abs(nmi - planted).sum() / n_pairs),
+        "nmi_between_layers": between,
+        "nmi_above_chance": between - float(np.mean(chance)),
+        "nmi_error": float(off.sum() / max(off.size - len(off), 1)),
         "core_share": core_share(graph, truth.core),
     }
-    permuted = communities.permuted_labels(planted_labels, rng)
+    layer, sets = communities.sets_of(planted_labels)
+    _, permuted = communities.sets_of(communities.permuted_labels(planted_labels, rng))
+    true_weights, where = layers(truth.covariance), graph.planted[layer]
     for rule, suffix in RULES.items():
-        true_mass = walk_mass(layers(truth.covariance), truth.transition, rule)
-        layer, sets = communities.sets_of(planted_labels)
-        where = graph.planted[layer]
-        theirs = score(where, sets, true_mass, layers(truth.covariance), truth.transition, rule)
+        true_mass = walk_mass(true_weights, truth.transition, rule)
+        theirs = score(where, sets, true_mass, true_weights, truth.transition, rule)
         mass = walk_mass(graph.weights, graph.transition, rule)
-        for name, chosen in (("", sets), ("_permuted", communities.sets_of(permuted)[1])):
+        for name, chosen in (("", sets), ("_permuted", permuted)):
             mine = score(layer, chosen, mass, graph.weights, graph.transition, rule)
             for what, one, other in zip(("mass", "persistence"), mine, theirs, strict=True):
                 numbers[f"{what}_rank_r{suffix}{name}"] = float(spearmanr(one, other).statistic)
@@ -357,13 +358,11 @@ def session_scores(graph: BrainGraph, bold: Bold, prior_volumes: float = 100.0) 
     `prior_volumes` of them, and its transitions those of its own path, with a hundredth of the group's.
     """
     layer, sets = communities.sets_of(graph.community)
-    k = len(graph.transition)
-    found, begin = [], 0
-    for one, counts in zip(bold.series, graph.person_counts, strict=True):
-        path = graph.path[begin : begin + len(one)]
-        begin += len(one)
+    found = []
+    paths = by_person(graph.path, bold.series)
+    for one, path, counts in zip(bold.series, paths, graph.person_counts, strict=True):
         own = []
-        for state in range(k):
+        for state in range(len(graph.transition)):
             here = one[path == state]
             centred = here - here.mean(0) if len(here) else here
             scatter = centred.T @ centred + prior_volumes * graph.covariance[state]
@@ -396,17 +395,16 @@ def _modularity(weights: np.ndarray, rng: np.random.Generator) -> float:
     return communities.modularity(weights, communities.leiden(weights, rng, n_runs=1))
 
 
-def _hqs_layers(covariance: np.ndarray, rng: np.random.Generator, n: int) -> np.ndarray:
-    return np.maximum(_hollow(correlation(hqs(correlation(covariance), rng, n))), 0)
-
-
-def _published_layers(covariance: np.ndarray, rng: np.random.Generator, n: int) -> np.ndarray:
-    return np.maximum(_hollow(correlation(hqs_published(correlation(covariance), rng, n))), 0)
+def _drawn_layers(
+    null: Callable[[np.ndarray, np.random.Generator, int], np.ndarray],
+    covariance: np.ndarray,
+    rng: np.random.Generator,
+    n: int,
+) -> np.ndarray:
+    """Layers (n, N, N) of the positive correlations in null covariances; a region may have none."""
+    drawn = correlation(null(correlation(covariance), rng, n))
+    return np.maximum(drawn * (1 - np.eye(len(covariance))), 0)
 
 
 def _shuffled_layers(covariance: np.ndarray, rng: np.random.Generator, n: int) -> np.ndarray:
     return shuffle_weights(layers(covariance[None])[0], rng, n)
-
-
-def _hollow(matrices: np.ndarray) -> np.ndarray:
-    return matrices * (1 - np.eye(matrices.shape[-1]))

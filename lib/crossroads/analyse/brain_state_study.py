@@ -23,6 +23,7 @@ from crossroads.data import bold_recordings, brain_states
 from crossroads.data.bold import Bold, StateTruth
 from crossroads.data.bold_surrogates import shared_phases
 from crossroads.data.brain_states import StateWorld
+from crossroads.data.markov_chain import stationary
 from crossroads.models.gaussian_hmm import (
     StatePosterior,
     expected_transition,
@@ -31,7 +32,7 @@ from crossroads.models.gaussian_hmm import (
     log_likelihood,
     most_likely_path,
 )
-from crossroads.models.multiplex_graph import entropy, entropy_rate, stationary
+from crossroads.models.multiplex_graph import entropy, entropy_rate
 
 STATIC_AR = 0.8  # coefficient of the noise that has no states
 NOBODY = -1  # the fold that leaves nobody out

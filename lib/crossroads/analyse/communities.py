@@ -92,6 +92,11 @@ def sets_of(community: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.array([k for k, _ in pairs]), np.array([regions for _, regions in pairs])
 
 
+def labels_of(community: np.ndarray) -> np.ndarray:
+    """The label (C,) of each of the communities that `sets_of` gives."""
+    return np.concatenate([np.unique(row) for row in community])
+
+
 def jaccard(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Shared over all regions of sets (C, N) and (D, N), for all pairs (C, D)."""
     both = one.astype(int) @ other.T.astype(int)
@@ -117,12 +122,11 @@ def promiscuity(community: np.ndarray) -> np.ndarray:
 
     A community of another layer is the one of the first layer with which it shares most (Jaccard index).
     """
-    first = np.array([community[0] == label for label in np.unique(community[0])])
-    visited = np.zeros((len(first), community.shape[1]), bool)
-    for row in community:
-        sets = np.array([row == label for label in np.unique(row)])
-        for regions, like in zip(sets, jaccard(sets, first).argmax(1), strict=True):
-            visited[like] |= regions
+    layer, sets = sets_of(community)
+    first = sets[layer == 0]
+    visited = np.zeros_like(first)
+    for regions, like in zip(sets, jaccard(sets, first).argmax(1), strict=True):
+        visited[like] |= regions
     return visited.mean(0)
 
 

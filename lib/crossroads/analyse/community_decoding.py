@@ -9,9 +9,9 @@ import pandas as pd
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import false_discovery_control, hypergeom, special_ortho_group
 
-from crossroads.analyse.communities import jaccard, sets_of
+from crossroads.analyse.communities import jaccard, labels_of, sets_of
+from crossroads.analyse.community_ranking import FALSE_DISCOVERIES, above_random
 
-FALSE_DISCOVERIES = 0.05
 TERMS_EACH = 3
 NOISE_SD = 0.5
 
@@ -29,25 +29,12 @@ def enrichment(community: np.ndarray, network: np.ndarray, names: tuple[str, ...
     that as many regions or more of the network fall into a set of this size by chance (hypergeometric); q,
     after Benjamini and Hochberg over all rows; significant (q below 5 %).
     """
-    layer, sets = sets_of(community)
-    labels = np.concatenate([np.unique(row) for row in community])
+    _, sets = sets_of(community)
     members = np.arange(len(names))[:, None] == network
     overlap = sets.astype(int) @ members.T
     size = sets.sum(1)
     p = hypergeom.sf(overlap - 1, len(network), members.sum(1), size[:, None])
-    rows, columns = np.indices(overlap.shape)
-    table = pd.DataFrame(
-        {
-            "layer": layer[rows.ravel()],
-            "community": labels[rows.ravel()],
-            "size": size[rows.ravel()],
-            "network": np.array(names)[columns.ravel()],
-            "overlap": overlap.ravel(),
-            "jaccard": jaccard(sets, members).ravel(),
-            "p": p.ravel(),
-        }
-    )
-    table["q"] = false_discovery_control(table.p)
+    table = _pairs(community, "network", names, overlap=overlap, jaccard=jaccard(sets, members), p=p)
     return table.assign(significant=table.q < FALSE_DISCOVERIES)
 
 
@@ -70,10 +57,10 @@ def map_means(
 
     Returns
     -------
-    One row a community and map: layer, community, map, mean, z, p (two-sided), q (Benjamini and Hochberg).
+    One row a community and map: layer, community, size, map, mean, z, p (two-sided), q (Benjamini and
+    Hochberg).
     """
-    layer, sets = sets_of(community)
-    labels = np.concatenate([np.unique(row) for row in community])
+    _, sets = sets_of(community)
     values = np.array(list(maps.values()))
     size = sets.sum(1)
     found = sets @ values.T / size[:, None]
@@ -82,23 +69,9 @@ def map_means(
     else:
         random = sets[:, spin(position, rng, n_sets)].swapaxes(0, 1)
     drawn = random @ values.T / size[:, None]
-    spread = drawn.std(0)
-    # A community of all regions is its own only random set.
-    z = np.where(spread > 1e-12, (found - drawn.mean(0)) / np.maximum(spread, 1e-12), 0)
     far = np.abs(drawn - drawn.mean(0)) >= np.abs(found - drawn.mean(0)) - 1e-12
     p = (1 + far.sum(0)) / (1 + n_sets)
-    rows, columns = (index.ravel() for index in np.indices(found.shape))
-    table = pd.DataFrame(
-        {
-            "layer": layer[rows],
-            "community": labels[rows],
-            "map": np.array(list(maps))[columns],
-            "mean": found.ravel(),
-            "z": z.ravel(),
-            "p": p.ravel(),
-        }
-    )
-    return table.assign(q=false_discovery_control(table.p))
+    return _pairs(community, "map", tuple(maps), mean=found, z=above_random(found, drawn), p=p)
 
 
 def spin(position: np.ndarray, rng: np.random.Generator, n: int) -> np.ndarray:
@@ -164,8 +137,17 @@ def decoded_share(found: np.ndarray, planted: np.ndarray, rng: np.random.Generat
     terms = planted_terms(planted, rng)
     right = []
     for labels, truth in zip(found, planted, strict=True):
-        sets = np.array([labels == label for label in np.unique(labels)])
-        own = np.unique(truth)
-        like = own[jaccard(sets, own[:, None] == truth).argmax(1)]
+        sets, planted_sets = (sets_of(row[None])[1] for row in (labels, truth))
+        like = np.unique(truth)[jaccard(sets, planted_sets).argmax(1)]
         right += list(rank_terms(sets, terms)[:, 0] // TERMS_EACH == like)
     return float(np.mean(right))
+
+
+def _pairs(community: np.ndarray, kind: str, names: tuple[str, ...], **values: np.ndarray) -> pd.DataFrame:
+    """One row a community and name, of values (C, names) with p among them; q is Benjamini and Hochberg's."""
+    layer, sets = sets_of(community)
+    of_communities = {"layer": layer, "community": labels_of(community), "size": sets.sum(1)}
+    table = pd.DataFrame({key: np.repeat(value, len(names)) for key, value in of_communities.items()})
+    table[kind] = np.tile(names, len(sets))
+    table = table.assign(**{key: matrix.ravel() for key, matrix in values.items()})
+    return table.assign(q=false_discovery_control(table.p))

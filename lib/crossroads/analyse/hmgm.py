@@ -13,6 +13,7 @@ from crossroads.analyse.brain_graph_study import Graph
 from crossroads.analyse.brain_state_study import Fit, Group, open_group, plan_fits
 from crossroads.analyse.state_baselines import BASELINES, principal_series
 from crossroads.analyse.state_summaries import state_accuracy, switching_rate
+from crossroads.data.bold import by_person
 from crossroads.data.brain_states import StateWorld
 from crossroads.models.gaussian_hmm import fit_states, most_likely_path
 
@@ -174,7 +175,7 @@ def compare_baselines(
     for i, (group, path) in enumerate(zip(groups, paths, strict=True)):
         bold = open_group(group)
         assert bold.truth
-        found = {"HMM": tuple(np.split(path, np.cumsum([len(one) for one in bold.series])[:-1]))}
+        found = {"HMM": by_person(path, bold.series)}
         found |= {method: find(bold.series, n_states, rng) for method, find in BASELINES.items()}
         reduced = principal_series(bold.series, len(bold.regions) // 2)
         starts = [fit_states(reduced, n_states, start) for start in rng.spawn(3)]

@@ -9,20 +9,22 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture
 
+from crossroads.data.bold import by_person
+
 Labels = tuple[np.ndarray, ...]  # the state (T_s,) of each volume, one array a person
 
 
 def kmeans_frames(series: Sequence[np.ndarray], n_states: int, rng: np.random.Generator) -> Labels:
     """Clusters of single volumes of all people, series (T_s, N): co-activation patterns (Liu & Duyn 2013)."""
     labels = KMeans(n_states, n_init=10, random_state=_seed(rng)).fit_predict(np.concatenate(list(series)))
-    return _split(labels, series)
+    return by_person(labels, series)
 
 
 def gaussian_mixture(series: Sequence[np.ndarray], n_states: int, rng: np.random.Generator) -> Labels:
     """The most probable component at each volume: the HMM with no memory from volume to volume."""
     x = np.concatenate(list(series))
     mixture = GaussianMixture(n_states, reg_covar=1e-3, n_init=3, max_iter=300, random_state=_seed(rng))
-    return _split(mixture.fit_predict(x), series)
+    return by_person(mixture.fit_predict(x), series)
 
 
 def sliding_windows(
@@ -50,8 +52,7 @@ def sliding_windows(
     )
     labels = KMeans(n_states, n_init=10, random_state=_seed(rng)).fit_predict(windows)
     found = []
-    for one, begins in zip(series, starts, strict=True):
-        own, labels = labels[: len(begins)], labels[len(begins) :]
+    for one, own in zip(series, by_person(labels, starts), strict=True):
         nearest = np.rint((np.arange(len(one)) - (width - 1) / 2) / step).astype(int)
         found.append(own[np.clip(nearest, 0, len(own) - 1)])
     return tuple(found)
@@ -60,7 +61,7 @@ def sliding_windows(
 def principal_series(series: Sequence[np.ndarray], n_components: int) -> tuple[np.ndarray, ...]:
     """The first principal components (T_s, n) of all people's signals, each of standard deviation 1."""
     joined = PCA(n_components, whiten=True, random_state=0).fit_transform(np.concatenate(list(series)))
-    return tuple(np.split(joined, np.cumsum([len(one) for one in series])[:-1]))
+    return by_person(joined, series)
 
 
 BASELINES: dict[str, Callable[[Sequence[np.ndarray], int, np.random.Generator], Labels]] = {
@@ -68,10 +69,6 @@ BASELINES: dict[str, Callable[[Sequence[np.ndarray], int, np.random.Generator], 
     "sliding windows": sliding_windows,
     "Gaussian mixture": gaussian_mixture,
 }
-
-
-def _split(labels: np.ndarray, series: Sequence[np.ndarray]) -> Labels:
-    return tuple(np.split(labels, np.cumsum([len(one) for one in series])[:-1]))
 
 
 def _seed(rng: np.random.Generator) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,3 +90,8 @@ def standardise(series: np.ndarray, what: str) -> np.ndarray:
     if flat:
         raise ValueError(f"{what}: the signal of regions {flat} is constant; leave them out")
     return series / spread
+
+
+def by_person(joined: np.ndarray, series: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+    """What is known of all volumes (n, ...), people one after the other: one array a person, as series."""
+    return tuple(np.split(joined, np.cumsum([len(one) for one in series])[:-1]))

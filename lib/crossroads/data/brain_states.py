@@ -11,6 +11,7 @@ from scipy.stats import gamma
 
 from crossroads.data.atlas import schaefer_100
 from crossroads.data.bold import Bold, StateTruth, standardise
+from crossroads.data.markov_chain import stationary
 
 LEAST_VARIANCE = 0.05  # of a covariance's eigenvalues
 N_PERSONAL = 2  # directions in which a person's signals vary apart from any state
@@ -101,9 +102,11 @@ def static(world: StateWorld, rng: np.random.Generator, ar: float) -> Bold:
 def state_per_person(world: StateWorld, rng: np.random.Generator) -> Bold:
     """People who stay in one state each, the person's own: states that are subjects."""
     of_world, of_people = rng.spawn(2)
-    truth = draw_truth(replace(world, n_states=world.n_people, dwell_s=np.inf, long=0), of_world)
-    states = tuple(np.full(world.n_volumes, k) for k in range(world.n_people))
-    return _recorded(world, replace(truth, states=states), of_people)
+    k = world.n_people
+    truth = draw_truth(replace(world, n_states=k, long=0), of_world)
+    states = tuple(np.full(world.n_volumes, state) for state in range(k))
+    truth = replace(truth, states=states, transition=np.eye(k), stationary=np.full(k, 1 / k))
+    return _recorded(world, truth, of_people)
 
 
 def shuffle_frames(bold: Bold, rng: np.random.Generator) -> Bold:
@@ -173,7 +176,7 @@ def draw_truth(world: StateWorld, rng: np.random.Generator) -> StateTruth:
     return StateTruth(
         states=(),
         transition=transition,
-        stationary=_equilibrium(transition),
+        stationary=stationary(transition),
         mean=np.take_along_axis(level, community, axis=1),
         covariance=covariance,
         community=community,
@@ -203,14 +206,6 @@ def _transitions(world: StateWorld, rng: np.random.Generator) -> np.ndarray:
     factor = np.where(np.arange(k) < world.long, world.long_factor, 1.0)
     leave = (world.tr_s / (world.dwell_s * factor))[:, None]
     return leave * away + (1 - leave) * np.eye(k)
-
-
-def _equilibrium(transition: np.ndarray) -> np.ndarray:
-    k = len(transition)
-    if np.array_equal(transition, np.eye(k)):  # nobody ever leaves a state
-        return np.full(k, 1 / k)
-    system = np.vstack([transition.T - np.eye(k), np.ones(k)])
-    return np.linalg.lstsq(system, np.r_[np.zeros(k), 1.0], rcond=None)[0]
 
 
 def _chain(transition: np.ndarray, start: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:

@@ -17,7 +17,10 @@ from scipy.linalg import solve_triangular
 from scipy.linalg.blas import dtrmm
 from scipy.special import digamma, gammaln, multigammaln
 
+from crossroads.data.bold import by_person
+
 STICKY = 10.0  # prior counts of staying in a state; 1 of leaving it for any other
+EXTRA_DOF = 0.1  # prior degrees of freedom beyond the number of regions
 MEAN_WEIGHT = 0.01  # volumes that the prior mean of a state, 0, is worth
 RUN = 10  # mean length of the random runs of states that a fit starts from [volumes]
 BLOCK = 1024  # volumes at a time
@@ -90,11 +93,8 @@ def fit_states(
     x, lengths = _joined(series)
     if n_states < 1:
         raise ValueError(f"{n_states} states; at least one is needed")
-    probability = np.full((len(x), n_states), 0.1 / n_states)
-    probability[np.arange(len(x)), _sticky_labels(len(x), n_states, rng)] += 0.9
-    ends = np.cumsum(lengths)
-    first, last = probability[ends - lengths].sum(0), np.delete(np.arange(len(x)), ends - 1)
-    counts = probability[last].T @ probability[last + 1]
+    probability = random_states(len(x), n_states, rng)
+    first, counts = _counted(probability, lengths)
     spread = np.ptp(x, axis=0)
     free_energy: list[float] = []
     for _ in range(max_cycles):
@@ -115,7 +115,7 @@ def infer_states(posterior: StatePosterior, series: Sequence[np.ndarray]) -> Inf
     """
     x, lengths = _joined(series)
     probability, _, counts, log_evidence = _inferred(vars(posterior), x, lengths)
-    return Inference(tuple(np.split(probability, np.cumsum(lengths)[:-1])), counts, log_evidence)
+    return Inference(by_person(probability, series), counts, log_evidence)
 
 
 def most_likely_path(posterior: StatePosterior, series: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
@@ -124,7 +124,7 @@ def most_likely_path(posterior: StatePosterior, series: Sequence[np.ndarray]) ->
     x, lengths = _joined(series)
     density = log_density(x, posterior.mean, posterior.covariance)
     path = _viterbi(density, lengths, np.log(start), np.log(transition))
-    return tuple(np.split(path, np.cumsum(lengths)[:-1]))
+    return by_person(path, series)
 
 
 def log_likelihood(posterior: StatePosterior, series: Sequence[np.ndarray]) -> float:
@@ -144,6 +144,21 @@ def expected_transition(counts: np.ndarray) -> np.ndarray:
     return _rows(counts + 1 / len(counts))
 
 
+def prior_counts(n_states: int) -> np.ndarray:
+    """Counts (K, K) of the transitions' prior."""
+    return 1 + (STICKY - 1) * np.eye(n_states)
+
+
+def random_states(n: int, n_states: int, rng: np.random.Generator) -> np.ndarray:
+    """Probabilities (n, K) that a fit starts from: 0.9 more for random states in runs of geometric length."""
+    new = rng.random(n) < 1 / RUN
+    new[0] = True
+    labels = rng.integers(n_states, size=n)[np.flatnonzero(new)][np.cumsum(new) - 1]
+    probability = np.full((n, n_states), 0.1 / n_states)
+    probability[np.arange(n), labels] += 0.9
+    return probability
+
+
 def log_density(x: np.ndarray, mean: np.ndarray, covariance: np.ndarray) -> np.ndarray:
     """Logarithm of the Gaussian densities (n, K) of x (n, N), with means (K, N) and covariances (K, N, N)."""
     factor = np.linalg.cholesky(covariance)
@@ -160,11 +175,11 @@ def _joined(series: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return np.ascontiguousarray(np.concatenate(list(series))), np.array([len(one) for one in series])
 
 
-def _sticky_labels(n: int, n_states: int, rng: np.random.Generator) -> np.ndarray:
-    """Random states in runs of geometric length, RUN on average."""
-    new = rng.random(n) < 1 / RUN
-    new[0] = True
-    return rng.integers(n_states, size=n)[np.flatnonzero(new)][np.cumsum(new) - 1]
+def _counted(probability: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """First states (K,) and transitions (K, K) that probabilities (n, K) come to, volumes independent."""
+    ends = np.cumsum(lengths)
+    last = np.delete(np.arange(len(probability)), ends - 1)
+    return probability[ends - lengths].sum(0), probability[last].T @ probability[last + 1]
 
 
 def _given_states(
@@ -181,14 +196,13 @@ def _given_states(
         scaled = np.sqrt(share[here])[:, None] * x[here]
         scatter[k] = scaled.T @ scaled  # a product with itself: BLAS needs half the time
     scatter += np.diag(spread) - weight[:, None, None] * mean[:, :, None] * mean[:, None]
-    prior = 1 + (STICKY - 1) * np.eye(n_states)
     return {
         "mean": mean,
         "weight": weight,
         "scatter": scatter,
-        "dof": n_regions + 0.1 + n,
+        "dof": n_regions + EXTRA_DOF + n,
         "start": 1 + first,
-        "transition": prior + counts,
+        "transition": prior_counts(n_states) + counts,
     }
 
 
@@ -213,7 +227,7 @@ def _divergence(posterior: dict[str, np.ndarray], spread: np.ndarray) -> float:
     """Kullback-Leibler divergence of the parameters' posterior from their prior [nats]."""
     n_states, n_regions = posterior["mean"].shape
     dof, weight = posterior["dof"], posterior["weight"]
-    prior_dof = n_regions + 0.1
+    prior_dof = n_regions + EXTRA_DOF
     factor = np.linalg.cholesky(posterior["scatter"])
     half_log_det = np.log(_diagonals(factor)).sum(1)  # of the inverse scale matrix
     scale = np.linalg.inv(posterior["scatter"])
@@ -227,8 +241,7 @@ def _divergence(posterior: dict[str, np.ndarray], spread: np.ndarray) -> float:
         + (dof - prior_dof) * _log_precision(dof, factor)
         + dof * (_diagonals(scale) @ spread - n_regions)
     )
-    prior = 1 + (STICKY - 1) * np.eye(n_states)
-    dirichlet = sum(map(_dirichlet_divergence, posterior["transition"], prior))
+    dirichlet = sum(map(_dirichlet_divergence, posterior["transition"], prior_counts(n_states)))
     dirichlet += _dirichlet_divergence(posterior["start"], np.ones(n_states))
     return float(0.5 * (normal + wishart).sum() + dirichlet)
 

@@ -34,10 +34,7 @@ def draw_layers(weights: np.ndarray, community: np.ndarray) -> tuple[Figure, pd.
     for layer, ax in enumerate(axes.ravel()[:k]):
         order = np.argsort(community[layer], kind="stable")
         picture = ax.imshow(weights[layer][np.ix_(order, order)], cmap="mako_r", vmin=0, vmax=weights.max())
-        borders = np.flatnonzero(np.diff(community[layer][order])) + 0.5
-        for border in borders:
-            ax.axhline(border, color="tab:orange", lw=1)
-            ax.axvline(border, color="tab:orange", lw=1)
+        _borders(ax, np.flatnonzero(np.diff(community[layer][order])) + 0.5)
         ax.set(xticks=[], yticks=[])
         ax.set_xlabel(f"state {layer + 1}", fontsize=8)
         rows += [(layer + 1, int(region) + 1, int(community[layer][region]) + 1) for region in order]
@@ -59,11 +56,7 @@ def draw_supra(matrix: np.ndarray, n_layers: int) -> tuple[Figure, pd.DataFrame]
     values = np.array([blocks[pair[0], 0, pair[1], 0] for pair in pairs])
     ax.add_collection(LineCollection(lines, array=values, cmap="mako_r", norm=scale, lw=1.2))
     fig.colorbar(picture, ax=ax, label="weight")
-    for border in range(1, n_layers):
-        ax.axhline(border * n - 0.5, color="tab:orange", lw=0.8)
-        ax.axvline(border * n - 0.5, color="tab:orange", lw=0.8)
-    ticks, names = [n * (i + 0.5) - 0.5 for i in range(n_layers)], [f"{i + 1}" for i in range(n_layers)]
-    ax.set_xticks(ticks, names)
+    ticks, names = _by_layer(ax, np.repeat(np.arange(n_layers), n))
     ax.set_yticks(ticks, names)
     ax.set(xlabel="region in state", ylabel="region in state", box_aspect=1)
     return fig, pd.DataFrame(blocks.mean((1, 3)), columns=[f"to_{name}" for name in names]).assign(
@@ -182,15 +175,10 @@ def draw_overlap(jaccard: np.ndarray, layer_of: np.ndarray, nmi: np.ndarray) -> 
     fig, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.2))
     picture = left.imshow(jaccard, cmap="mako_r", vmin=0, vmax=1, interpolation="nearest")
     fig.colorbar(picture, ax=left, label="Jaccard index", shrink=0.8)
-    borders = np.flatnonzero(np.diff(layer_of)) + 0.5
-    for border in borders:
-        left.axhline(border, color="tab:orange", lw=0.8)
-        left.axvline(border, color="tab:orange", lw=0.8)
-    edges = np.concatenate([[-0.5], borders, [len(layer_of) - 0.5]])
-    ticks, names = (edges[1:] + edges[:-1]) / 2, [str(layer + 1) for layer in np.unique(layer_of)]
-    for ax, where in ((left, ticks), (right, np.arange(len(nmi)))):
-        ax.set_xticks(where, names)
-        ax.set_yticks(where, names)
+    ticks, names = _by_layer(left, layer_of)
+    left.set_yticks(ticks, names)
+    right.set_xticks(range(len(nmi)), names)
+    right.set_yticks(range(len(nmi)), names)
     left.set(xlabel="community, by state", ylabel="community, by state")
     picture = right.imshow(nmi, cmap="mako_r", vmin=0, vmax=1)
     fig.colorbar(picture, ax=right, label="mutual information (NMI)", shrink=0.8)
@@ -250,15 +238,27 @@ def _matrix(
     fig.colorbar(picture, ax=ax, label=label, pad=0.01)
     y, x = np.nonzero(q.to_numpy().T < 0.05)
     ax.plot(x, y, "o", ms=5, mfc="white", mec="black")
-    layers = keys.layer.to_numpy()
-    borders = np.flatnonzero(np.diff(layers)) + 0.5
-    for border in borders:
-        ax.axvline(border, color="tab:orange", lw=1)
-    edges = np.concatenate([[-0.5], borders, [len(keys) - 0.5]])
-    ax.set_xticks((edges[1:] + edges[:-1]) / 2, [str(layer + 1) for layer in np.unique(layers)])
+    _by_layer(ax, keys.layer.to_numpy(), both=False)
     ax.set_yticks(range(len(names)), names)
     ax.set(xlabel="communities, by state")
     return fig, table
+
+
+def _borders(ax: Axes, places: np.ndarray, both: bool = True) -> None:
+    for place in places:
+        if both:
+            ax.axhline(place, color="tab:orange", lw=1)
+        ax.axvline(place, color="tab:orange", lw=1)
+
+
+def _by_layer(ax: Axes, layer_of: np.ndarray, both: bool = True) -> tuple[np.ndarray, list[str]]:
+    """Borders between columns, or rows too, of different layers; the number of each, as its tick's name."""
+    borders = np.flatnonzero(np.diff(layer_of)) + 0.5
+    _borders(ax, borders, both)
+    edges = np.concatenate([[-0.5], borders, [len(layer_of) - 0.5]])
+    ticks, names = (edges[1:] + edges[:-1]) / 2, [str(layer + 1) for layer in np.unique(layer_of)]
+    ax.set_xticks(ticks, names)
+    return ticks, names
 
 
 def _brains(part: Any, mass: np.ndarray, place: np.ndarray, outline: np.ndarray) -> list[Axes]:

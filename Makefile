@@ -88,13 +88,13 @@ need-CH:
 		|| { echo "$(PYTHON) has no venv: install it (Debian: apt install python3-venv)"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install -q uv
-	$(INSTALL) -e '.[torch,book,speech,test]'
+	$(INSTALL) -e '.[torch,book,speech,nerve,test]'
 	@touch $@
 
 .venv/.bench-ready: .venv/.ready
-	$(INSTALL) -e '.[torch,book,speech,test,bench]'
+	$(INSTALL) -e '.[torch,book,speech,nerve,test,bench]'
 	@touch $@
 
 .venv/.lab-ready: .venv/.ready
-	$(INSTALL) -e '.[torch,book,speech,test,lab]'
+	$(INSTALL) -e '.[torch,book,speech,nerve,test,lab]'
 	@touch $@

@@ -1,0 +1,53 @@
+"""Classic decoders of the posture of a hand, on the same features: ridge, support vectors, a forest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.linear_model import Ridge
+from sklearn.multioutput import MultiOutputRegressor
+from sklearn.svm import SVR
+
+LAGS = {"ridge": 1, "ridge, ten steps": 10, "support vectors": 1, "forest": 1}  # steps that each sees
+N_SUPPORT = 1500  # training steps of the support vectors, whose cost grows with their square
+N_FOREST = 4000
+
+
+def lagged(features: np.ndarray, n: int) -> np.ndarray:
+    """(..., T, n * F) features of the last n steps, the newest first; 0 before the beginning."""
+    shape = [(0, 0)] * (features.ndim - 2) + [(n - 1, 0), (0, 0)]
+    padded = np.pad(features, shape)
+    steps = features.shape[-2]
+    return np.concatenate([padded[..., n - 1 - k : n - 1 - k + steps, :] for k in range(n)], axis=-1)
+
+
+def fit(kind: str, features: np.ndarray, posture: np.ndarray, rng: np.random.Generator) -> Any:
+    """A fitted scikit-learn estimator.
+
+    Parameters
+    ----------
+    kind : a key of LAGS.
+    features : (n_trials, T, F) standardised. posture : (n_trials, T, 6).
+    rng : of the steps that are drawn where not all can be used, and of the forest.
+    """
+    x = lagged(features, LAGS[kind]).reshape(-1, LAGS[kind] * features.shape[-1])
+    y = posture.reshape(len(x), -1)
+    seed = int(rng.integers(2**31))
+    if kind == "support vectors":
+        model: Any = MultiOutputRegressor(SVR(C=1.0, epsilon=0.05))
+    elif kind == "forest":
+        model = RandomForestRegressor(40, min_samples_leaf=5, max_features=0.1, random_state=seed)
+    else:
+        return Ridge(alpha=100.0 * LAGS[kind], copy_X=False).fit(x, y)
+    most = {"support vectors": N_SUPPORT, "forest": N_FOREST}[kind]
+    kept = rng.permutation(len(x))[:most]
+    return model.fit(x[kept], y[kept])
+
+
+def decode(model: Any, kind: str, features: np.ndarray) -> np.ndarray:
+    """Posture (n_trials, T, 6), 0 to 1."""
+    x = lagged(features, LAGS[kind])
+    decoded = model.predict(x.reshape(-1, x.shape[-1]))
+    return np.clip(decoded, 0, 1).reshape(*features.shape[:2], -1)

@@ -1,0 +1,193 @@
+"""From raw nerve signal to fourteen features of each channel, fifty times a second, as it comes in.
+
+The list of features, the window of 100 ms, its step of 20 ms and the band are those of the authors'
+companion papers as they are recalled; orders of filters and thresholds are our choice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.signal import butter, iirnotch, sosfilt, tf2sos
+
+from crossroads.data.nerve_session import STEP_S
+
+FEATURES = (
+    "ZC", "SSC", "WL", "WAMP", "MAV", "MSQ", "RMS", "V3", "LOG", "DASDV", "MFL", "MYOP", "MAVS", "WMA",
+)  # fmt: skip
+BLOCK_S = 0.005
+PER_STEP = round(STEP_S / BLOCK_S)  # blocks
+ORDER = 4  # of the band-pass
+ANTI_ALIAS = 0.8  # of the new Nyquist frequency
+NOTCH_Q = 30.0
+TINY_UV = 1e-6  # below it the logarithm takes a sample for this
+SPREAD = 0.6745  # median of |x| of a standard normal x
+ZERO, WILLISON, MYOPULSE = 0.125, 0.5, 1.5  # thresholds in robust standard deviations of a channel
+
+
+@dataclass(frozen=True)
+class FrontEnd:
+    """How raw signal becomes features.
+
+    rate_hz : of the raw signal. decimate : every such sample is kept. band_hz : of the band-pass.
+    window_s : a multiple of STEP_S. notches_hz : frequencies that are cut out.
+
+    Raises ValueError for a window, rate or band that does not fit.
+    """
+
+    rate_hz: float = 10_000.0
+    decimate: int = 2
+    band_hz: tuple[float, float] = (25.0, 600.0)
+    window_s: float = 0.1
+    notches_hz: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        low, high = self.band_hz
+        blocks, samples = self.window_s / STEP_S, self.sample_hz * BLOCK_S
+        if abs(blocks - round(blocks)) > 1e-9 or abs(samples - round(samples)) > 1e-9:
+            raise ValueError(
+                f"window of {self.window_s} s at {self.sample_hz} Hz: it must be a multiple of {STEP_S} s, "
+                f"and {BLOCK_S} s a whole number of samples"
+            )
+        if not 0 < low < high < self.sample_hz / 2:
+            raise ValueError(f"band {self.band_hz} Hz must lie between 0 and {self.sample_hz / 2} Hz")
+
+    @property
+    def sample_hz(self) -> float:
+        """Rate of the filtered signal."""
+        return self.rate_hz / self.decimate
+
+    @property
+    def n_block(self) -> int:
+        """Samples of a block."""
+        return round(self.sample_hz * BLOCK_S)
+
+    @property
+    def n_window(self) -> int:
+        """Blocks of a window."""
+        return round(self.window_s / BLOCK_S)
+
+
+class Filter:
+    """Anti-aliasing, decimation and band-pass of K channels; causal, with its state carried on."""
+
+    def __init__(self, front: FrontEnd, n_channels: int) -> None:
+        self._decimate = front.decimate
+        low_pass = butter(ORDER, ANTI_ALIAS / front.decimate, output="sos")
+        self._first = low_pass if front.decimate > 1 else np.empty((0, 6))
+        band = butter(ORDER, front.band_hz, "bandpass", fs=front.sample_hz, output="sos")
+        notches = [tf2sos(*iirnotch(f, NOTCH_Q, front.sample_hz)) for f in front.notches_hz]
+        self._second = np.concatenate([band, *notches])
+        self._states = [np.zeros((len(sos), 2, n_channels)) for sos in (self._first, self._second)]
+
+    def __call__(self, raw: np.ndarray) -> np.ndarray:
+        """(n / decimate, K) of the next samples (n, K); n is a multiple of the decimation."""
+        x = np.asarray(raw, float)
+        if self._decimate > 1:
+            x, self._states[0] = sosfilt(self._first, x, axis=0, zi=self._states[0])
+        x, self._states[1] = sosfilt(self._second, x[:: self._decimate], axis=0, zi=self._states[1])
+        return x
+
+
+def spread(x: np.ndarray) -> np.ndarray:
+    """Robust standard deviation of each channel (K,) of filtered signal (n, K): median |x| / 0.6745."""
+    return np.median(np.abs(x), axis=0) / SPREAD
+
+
+def features_of_window(x: np.ndarray, sd: np.ndarray) -> np.ndarray:
+    """The fourteen features of one window by their formulas.
+
+    x : (N, K) filtered signal. sd : (K,) its `spread`, for the thresholds.
+
+    Returns
+    -------
+    (14, K) in the order of FEATURES.
+    """
+    n, size, step = len(x), np.abs(x), np.diff(x, axis=0)
+    change, i = np.abs(step), np.arange(1, n + 1)
+    turning = step[:-1] * step[1:] < 0
+    power = np.sum(step**2, axis=0)
+    half = size.reshape(2, n // 2, -1).mean(1)
+    middle = np.where((i >= 0.25 * n) & (i <= 0.75 * n), 1.0, 0.5)
+    return np.stack([
+        ((x[:-1] * x[1:] < 0) & (change >= ZERO * sd)).sum(0),
+        (turning & (np.maximum(change[:-1], change[1:]) >= ZERO * sd)).sum(0),
+        change.sum(0),
+        (change > WILLISON * sd).sum(0),
+        size.mean(0),
+        (x**2).mean(0),
+        np.sqrt((x**2).mean(0)),
+        np.cbrt((size**3).mean(0)),
+        np.exp(np.log(np.maximum(size, TINY_UV)).mean(0)),
+        np.sqrt(power / (n - 1)),
+        np.log10(np.sqrt(np.maximum(power, TINY_UV**2))),
+        (size > MYOPULSE * sd).mean(0),
+        half[1] - half[0],
+        middle @ size / n,
+    ])  # fmt: skip
+
+
+class Features:
+    """The same features from sums over blocks of 5 ms: each sample is touched once.
+
+    What belongs to pairs and triples of samples is counted at the last of them; what reaches back beyond the
+    window's first sample is kept apart, and taken off. Before the first sample the signal is taken for 0.
+    """
+
+    def __init__(self, front: FrontEnd, sd: np.ndarray) -> None:
+        self._front, self._sd = front, sd
+        self._before = np.zeros((2, len(sd)))
+        silence = np.zeros((front.n_window * front.n_block, len(sd)))
+        self._blocks = self._sums(silence)[PER_STEP:]
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """(m, 14, K) of the next m steps of filtered signal (m * samples a step, K)."""
+        blocks = np.concatenate([self._blocks, self._sums(x)])
+        windows = np.lib.stride_tricks.sliding_window_view(blocks, self._front.n_window, axis=0)[::PER_STEP]
+        self._blocks = blocks[len(blocks) - self._front.n_window + PER_STEP :]
+        return self._finish(np.moveaxis(windows, -1, 1))
+
+    def _sums(self, x: np.ndarray) -> np.ndarray:
+        """(n_blocks, 16, K): ten sums, then what the block's first samples share with those before them."""
+        sd = self._sd
+        padded = np.concatenate([self._before, x])
+        self._before = padded[-2:]
+        step = np.diff(padded, axis=0)
+        size, change = np.abs(x), np.abs(step)
+        square, last = x * x, change[1:]
+        turn = (step[:-1] * step[1:] < 0) & (np.maximum(change[:-1], last) >= ZERO * sd)
+        cross = (x * padded[1:-1] < 0) & (last >= ZERO * sd)
+        pairs = [last, last * last, cross, last > WILLISON * sd]
+        alone = [size, square, size * square, np.log(np.maximum(size, TINY_UV)), size > MYOPULSE * sd]
+        blocked = [a.reshape(-1, self._front.n_block, x.shape[1]) for a in (*alone, *pairs, turn)]
+        sums = [a.sum(1) for a in blocked]
+        edges = [a[:, 0] for a in blocked[5:9]] + [blocked[9][:, :2].sum(1), blocked[0][:, -1]]
+        return np.stack([*sums, *edges], axis=1).astype(float)
+
+    def _finish(self, blocks: np.ndarray) -> np.ndarray:
+        """Features of windows (m, n_window, 16, K) of blocks."""
+        n_blocks = blocks.shape[1]
+        n, half, quarter = n_blocks * self._front.n_block, n_blocks // 2, n_blocks // 4
+        total = blocks[:, :, :10].sum(1)
+        total[:, 5:] -= blocks[:, 0, 10:15]
+        size, square, cube, log, pulse, change, power, cross, willison, turn = total.swapaxes(0, 1) + 0.0
+        second = blocks[:, half:, 0].sum(1)
+        # The middle's first sample is the last one of the first quarter.
+        middle = blocks[:, quarter : n_blocks - quarter, 0].sum(1) + blocks[:, quarter - 1, 15]
+        return np.stack([
+            cross,
+            turn,
+            change,
+            willison,
+            size / n,
+            square / n,
+            np.sqrt(square / n),
+            np.cbrt(cube / n),
+            np.exp(log / n),
+            np.sqrt(np.maximum(power, 0.0) / (n - 1)),
+            np.log10(np.sqrt(np.maximum(power, TINY_UV**2))),
+            pulse / n,
+            (2 * second - size) / (n // 2),
+            0.5 * (size + middle) / n,
+        ], axis=1)  # fmt: skip

@@ -27,7 +27,7 @@ def scores(true: np.ndarray, decoded: np.ndarray) -> pd.DataFrame:
     true, decoded = true.reshape(-1, len(DOFS)), decoded.reshape(-1, len(DOFS))
     on, said = true > ACTIVE, decoded > ACTIVE
     hit, correct_rest = (on & said).sum(0), (~on & ~said).sum(0)
-    error = ((decoded - true) ** 2).mean(0)
+    error = np.asarray(((decoded - true) ** 2).mean(0))
     with np.errstate(invalid="ignore", divide="ignore"):
         tpr, tnr = hit / on.sum(0), correct_rest / (~on).sum(0)
         table = {
@@ -40,7 +40,7 @@ def scores(true: np.ndarray, decoded: np.ndarray) -> pd.DataFrame:
             "tnr": tnr,
             "rest": (~on).mean(0),
         }
-    mixed = on.any(0) & ~on.all(0)
+    mixed = np.asarray(on.any(0) & ~on.all(0))
     table["auc"] = np.array([
         roc_auc_score(on[:, d], decoded[:, d]) if mixed[d] else np.nan for d in range(len(DOFS))
     ])  # fmt: skip

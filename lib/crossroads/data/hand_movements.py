@@ -19,8 +19,9 @@ TRIAL_S = 4.0
 RISE_S = (0.3, 0.6)
 AMPLITUDE = (0.85, 1.0)
 LAG_SD_S = 0.02  # of one finger against the others
-CUED = ((0.6, 1.0), (2.6, 3.1))  # onset and release [s] of stereotyped trials
-FREE = ((0.2, 1.6), (1.9, 3.3))  # of trials whose timing cannot be learned by heart
+Timing = tuple[tuple[float, float], tuple[float, float]]
+CUED: Timing = ((0.6, 1.0), (2.6, 3.1))  # onset and release [s] of stereotyped trials
+FREE: Timing = ((0.2, 1.6), (1.9, 3.3))  # of trials whose timing cannot be learned by heart
 BAND_HZ = 1.5  # of continuous movements
 
 
@@ -33,6 +34,7 @@ class MirrorError(NamedTuple):
     noise: float = 0.03
 
 
+MIRROR = MirrorError()
 EXACT = MirrorError(0.0, 0.0, (0.0, 0.0), 0.0)
 
 
@@ -42,7 +44,7 @@ def minimum_jerk(u: np.ndarray) -> np.ndarray:
     return u**3 * (10 - 15 * u + 6 * u**2)
 
 
-def cued_movements(gesture: np.ndarray, rng: np.random.Generator, timing: tuple = CUED) -> np.ndarray:
+def cued_movements(gesture: np.ndarray, rng: np.random.Generator, timing: Timing = CUED) -> np.ndarray:
     """One trial of TRIAL_S after the other: rise to a posture, hold it, release.
 
     gesture : (n_trials,) indices into POSTURES. timing : ranges of onset and release, CUED or FREE.
@@ -53,7 +55,7 @@ def cued_movements(gesture: np.ndarray, rng: np.random.Generator, timing: tuple 
     """
     t = np.arange(round(TRIAL_S * CONTROL_HZ)) / CONTROL_HZ
     n, shape = len(gesture), (len(gesture), 1, len(DOFS))
-    onset, release = (rng.uniform(*ends, (n, 1, 1)) for ends in timing)
+    onset, release = (rng.uniform(low, high, (n, 1, 1)) for low, high in timing)
     rise, fall = rng.uniform(*RISE_S, (2, n, 1, 1))
     lag = rng.normal(0, LAG_SD_S, shape)
     height = POSTURES[gesture][:, None] * rng.uniform(*AMPLITUDE, shape)

@@ -76,7 +76,9 @@ class Nerve:
     least_hz, gain_hz, most_hz : (U,) of the rate; 0 gain for units without tuning.
     waveform : (L, U) at RAW_HZ, lowest value -1.
     coupling : (U, C) [uV]. channel_gain : (C,) of all that comes from tissue. noise_uv : (C,).
-    emg_weights : (3, C) of the muscles near each nerve and of those that both see.
+    muscles : (6, 3) activity for the drive of each degree of freedom: of the muscles near each nerve, and of
+        those that both see. emg_weights : (3, C) of these.
+    line_uv : (2, C) of the tones of LINE_HZ.
     """
 
     weights: np.ndarray
@@ -88,7 +90,9 @@ class Nerve:
     coupling: np.ndarray
     channel_gain: np.ndarray
     noise_uv: np.ndarray
+    muscles: np.ndarray
     emg_weights: np.ndarray
+    line_uv: np.ndarray
 
 
 def grow_nerve(world: NerveWorld) -> Nerve:
@@ -131,7 +135,9 @@ def _implant(world: NerveWorld, rng: np.random.Generator) -> Nerve:
         coupling=np.where(away, ACROSS, 1.0) * coupling,
         channel_gain=np.ones(N_CHANNELS),
         noise_uv=np.full(N_CHANNELS, world.noise_uv),
+        muscles=rng.dirichlet(np.ones(len(DOFS)), 3).T * len(DOFS) / 3,
         emg_weights=_emg_weights(rng),
+        line_uv=world.line_uv * rng.lognormal(0, 0.3, (len(LINE_HZ), N_CHANNELS)),
     )
 
 
@@ -192,13 +198,11 @@ class NerveSource:
         self._left = interval * rng.random((n_streams, n_units))
         self._tail = np.zeros((n_streams, n_taps, N_CHANNELS), np.float32)
         self._coupling = (nerve.coupling * nerve.channel_gain).astype(np.float32)
-        self._muscles = rng.dirichlet(np.ones(len(DOFS)), 3).T * len(DOFS) / 3
         self._other = _Noise(2, OTHER_HZ, CONTROL_HZ, (n_streams, 3), rng)
         self._emg = _Noise(EMG_ORDER, EMG_BAND_HZ, RAW_HZ, (n_streams, 3), rng)
         self._motion = _Noise(MOTION_ORDER, MOTION_HZ, CONTROL_HZ, (n_streams, N_CHANNELS), rng)
         self._moved = np.zeros((n_streams, 1, N_CHANNELS))
         self._line_phase = rng.uniform(0, 2 * np.pi, (len(LINE_HZ), n_streams, 1))
-        self._line_gain = world.line_uv * rng.lognormal(0, 0.3, (len(LINE_HZ), n_streams, 1, N_CHANNELS))
         self._n_done = 0  # samples
         self._last: np.ndarray | None = None
 
@@ -261,7 +265,7 @@ class NerveSource:
 
     def _muscle(self, asked: np.ndarray, n: int) -> np.ndarray:
         """Noise in the muscles' band, as strong as they are active: near each nerve, and seen by both."""
-        activity = asked @ self._muscles
+        activity = asked @ self.nerve.muscles
         if self.world.emg_follows == "other movements":
             activity = 0.5 + 0.5 * self._other(asked.shape[1])
         envelope = np.repeat(0.1 + np.clip(activity, 0, 1), PER_CONTROL, axis=1).astype(np.float32)
@@ -274,7 +278,7 @@ class NerveSource:
         angle = 2 * np.pi * np.array(LINE_HZ)[:, None, None] * t + self._line_phase
         # Two tones on all channels of a stream are one matrix product.
         tones = (swing * np.sin(angle)).transpose(1, 2, 0).astype(np.float32)
-        return tones @ self._line_gain[:, :, 0].transpose(1, 0, 2).astype(np.float32)
+        return tones @ self.nerve.line_uv.astype(np.float32)
 
     def _drifting(self, m: int) -> np.ndarray:
         """Motion, drawn at CONTROL_HZ and joined by straight lines."""

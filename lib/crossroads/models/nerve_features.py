@@ -24,6 +24,7 @@ NOTCH_Q = 30.0
 TINY_UV = 1e-6  # below it the logarithm takes a sample for this
 SPREAD = 0.6745  # median of |x| of a standard normal x
 ZERO, WILLISON, MYOPULSE = 0.125, 0.5, 1.5  # thresholds in robust standard deviations of a channel
+MOST_SD = 6.0  # standardised features are clipped here
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,9 @@ class FrontEnd:
     def n_window(self) -> int:
         """Blocks of a window."""
         return round(self.window_s / BLOCK_S)
+
+
+DEFAULT = FrontEnd()
 
 
 class Filter:
@@ -191,3 +195,8 @@ class Features:
             (2 * second - size) / (n // 2),
             0.5 * (size + middle) / n,
         ], axis=1)  # fmt: skip
+
+
+def normalised(features: np.ndarray, mean: np.ndarray, sd: np.ndarray) -> np.ndarray:
+    """Features in standard deviations of the training data, clipped."""
+    return np.clip((features - mean) / sd, -MOST_SD, MOST_SD)

@@ -1,0 +1,307 @@
+"""The plan of chapter `nerve`: its settings, and every decoder, session and task that it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+import pandas as pd
+
+from crossroads.analyse.hand_scores import confusion, information_bits, nearest_gesture, scores, wolpaw_bits
+from crossroads.analyse.nerve_study import (
+    PER_TRIAL,
+    PROTOCOLS,
+    Later,
+    Match,
+    RealRecording,
+    Recording,
+    Selection,
+    Training,
+)
+from crossroads.data.nerve_session import ACTIVE, GESTURES, STEP_S
+from crossroads.data.nerve_signals import NerveWorld
+from crossroads.data.units import Result
+from crossroads.models.hand_decoder import Fitting
+from crossroads.models.matching_task import RADIO, Task
+from crossroads.models.nerve_features import DEFAULT, FrontEnd
+
+CLASSIC = ("ridge", "support vectors", "forest")
+DECODERS = (*CLASSIC, "ridge, ten steps", "one step", "convolutional", "recurrent", "with attention")
+HIGH_BAND_HZ = (600.0, 1990.0)
+BANDS = {"25-600 Hz": DEFAULT, "600-2000 Hz": FrontEnd(band_hz=HIGH_BAND_HZ)}
+LONG_WINDOW_S = 0.5
+HELD_OUT = list(GESTURES).index("hook")
+WARP = 0.3
+REAL_FRONT = {"ninapro-db8": FrontEnd(2000.0, 1, (20.0, 500.0)), "session": DEFAULT}
+
+
+@dataclass(frozen=True)
+class NerveSettings:
+    """Settings of the chapter, one block a size in ci/sizes/nerve.yml."""
+
+    n_nerves: int
+    n_networks: int  # initialisations of the main decoder, for each nerve
+    n_trials: int  # of each gesture in a session
+    n_test: int  # of these, kept for the test
+    months: tuple[int, ...]  # after the first
+    amplitude_uv: float  # of a motor unit, such that states are right in 97 to 98 % of steps at size book
+    kind: str  # of the main decoder: recurrent or with attention
+    n_hidden: int
+    epochs: int
+    batch: int
+    crop: int  # steps
+    n_hidden_attention: int  # of the decoder with attention beside it
+    attention_epochs: int
+    n_users: int  # that do the matching task with each nerve
+    n_cues: int  # each
+    n_gestures: tuple[int, ...]  # of the matching task, the last one all
+    dwells_s: tuple[float, ...]
+    windows_ms: tuple[int, ...]
+    delays_ms: tuple[int, ...]  # of labels
+    n_channels: tuple[int, ...]
+    sweep_trials: int  # of each gesture, where amplitudes, muscles and bands vary
+    n_contaminated: int  # nerves whose muscles and bands vary
+    amplitudes_uv: tuple[float, ...]
+    emg_uv: tuple[float, ...]
+
+    def fitting(self, **changes: float) -> Fitting:
+        """How the main decoder is trained."""
+        return replace(Fitting(self.n_hidden, self.epochs, self.batch, crop=self.crop), **changes)  # type: ignore[arg-type]
+
+
+def worlds(settings: NerveSettings, seed: int) -> list[NerveWorld]:
+    """The simulated nerves, in the month of the implantation."""
+    seeds = np.random.SeedSequence(seed).generate_state(settings.n_nerves)
+    return [NerveWorld(int(s), settings.amplitude_uv) for s in seeds]
+
+
+def plan_trainings(settings: NerveSettings, seed: int) -> dict[str, list[Training]]:
+    """Every decoder that is trained, by its condition; one a nerve, but "main" has n_networks a nerve.
+
+    "windows", "delays" and "amplitudes" are of the first nerve, in the order of their settings.
+    """
+    fitting = settings.fitting()
+    main = [
+        Training(Recording(world, settings.n_trials), settings.kind, fitting, settings.n_test, seed)
+        for world in worlds(settings, seed)
+    ]
+    plans = {"main": [replace(one, seed=seed + k) for one in main for k in range(settings.n_networks)]}
+    linear = [replace(one, kind="ridge, ten steps") for one in main]
+    plans |= {kind: [_of_kind(settings, one, kind) for one in main] for kind in DECODERS}
+    for change, kinds in {
+        "labels permuted": (*CLASSIC, "ridge, ten steps", "convolutional", "recurrent"),
+        "steps shuffled": ("one step", "recurrent"),
+    }.items():
+        for kind in kinds:
+            plans[f"{kind}, {change}"] = [replace(one, change=change) for one in plans[kind]]
+    plans["exact labels"] = [replace(one, change="exact labels") for one in main]
+    plans["exact labels again"] = [replace(one, change="exact labels", seed=seed + 1000) for one in main]
+    plans["four features"] = [replace(one, four=True) for one in linear]
+    plans["single steps"] = [replace(one, change="single steps") for one in plans["forest"]]
+    plans["warped"] = [replace(one, fitting=settings.fitting(warp=WARP)) for one in main]
+    plans["both"] = [replace(one, also=_another(one, protocol="continuous")) for one in main]
+    plans["without one gesture"] = [replace(one, held_out=HELD_OUT) for one in main]
+    plans["windows"] = [_with_front(main[0], FrontEnd(window_s=ms / 1000)) for ms in settings.windows_ms]
+    plans["delays"] = [replace(linear[0], delay=round(ms / 1000 / STEP_S)) for ms in settings.delays_ms]
+    short = [
+        replace(one, recording=Recording(world, settings.sweep_trials))
+        for one, world in zip(linear, worlds(settings, seed), strict=True)
+    ]
+    for (name, changes), (band, front) in product(CONTAMINATION.items(), BANDS.items()):
+        plans[f"{name}, {band}"] = [
+            _with_front(_with_world(one, **changes), front) for one in short[: settings.n_contaminated]
+        ]
+    plans["amplitudes"] = [
+        _with_world(
+            short[0],
+            amplitude_uv=amplitude,
+            emg_uv=emg,
+            emg_follows="the intent",
+        )
+        for amplitude, emg in product(settings.amplitudes_uv, settings.emg_uv)
+    ]
+    plans |= {
+        f"retrained, month {m}": [replace(one, recording=_in_month(one, m)) for one in main]
+        for m in settings.months
+    }
+    return plans
+
+
+CONTAMINATION: dict[str, dict] = {
+    "nerve and muscle": {"emg_uv": 3.0, "emg_follows": "other movements"},
+    "muscle alone": {"amplitude_uv": 0.0, "emg_uv": 3.0, "emg_follows": "the intent"},
+    "nerve alone": {"emg_uv": 0.0},
+    "noise alone": {"amplitude_uv": 0.0, "emg_uv": 0.0},
+}
+
+
+def _of_kind(settings: NerveSettings, training: Training, kind: str) -> Training:
+    fitting = training.fitting
+    if kind == "with attention":
+        fitting = replace(fitting, n_hidden=settings.n_hidden_attention, epochs=settings.attention_epochs)
+    return replace(training, kind=kind, fitting=fitting)
+
+
+def _with_world(training: Training, **changes: float | str) -> Training:
+    recording = training.recording
+    assert isinstance(recording, Recording)
+    return replace(training, recording=replace(recording, world=replace(recording.world, **changes)))  # type: ignore[arg-type]
+
+
+def _with_front(training: Training, front: FrontEnd) -> Training:
+    return replace(training, recording=replace(training.recording, front=front))
+
+
+def _in_month(training: Training, month: int) -> Recording:
+    return _with_world(training, month=month).recording  # type: ignore[return-value]
+
+
+def _another(training: Training, **changes: str) -> Recording:
+    """Another session of the same nerve, perhaps with other movements."""
+    assert isinstance(training.recording, Recording)
+    return replace(training.recording, draw=1, **changes)  # type: ignore[arg-type]
+
+
+def plan_later(settings: NerveSettings, plans: dict[str, list[Training]]) -> dict[str, list[Later]]:
+    """Trained decoders on other sessions: months later, without drift, and with other movements."""
+    first = plans["main"][:: settings.n_networks]
+    later = {
+        f"{protocol}, month {m}": [Later(one, _in_month(one, m), protocol) for one in first]
+        for protocol in PROTOCOLS[:3]
+        for m in settings.months
+    }
+    later |= {
+        f"{protocol}, no drift": [Later(one, _another(one), protocol) for one in first]
+        for protocol in PROTOCOLS[:2]
+    }
+    for trained, name in {"cued": "main", "cued, warped": "warped", "cued and continuous": "both"}.items():
+        those = first if name == "main" else plans[name]
+        later |= {
+            f"{trained}, {protocol}": [
+                Later(one, _another(one, protocol=protocol), "frozen") for one in those
+            ]
+            for protocol in ("free", "continuous")
+        }
+    return later
+
+
+def plan_matches(
+    settings: NerveSettings, plans: dict[str, list[Training]], seed: int
+) -> dict[str, list[Match]]:
+    """The matching task in each condition; "windows" with the first nerve alone."""
+    first = plans["main"][:: settings.n_networks]
+    task = Task(max(settings.n_gestures), settings.n_cues, settings.n_users)
+    matches = {
+        f"{n} gestures": [Match(one, replace(task, n_gestures=n), seed) for one in first]
+        for n in settings.n_gestures
+    }
+    matches |= {
+        f"dwell {dwell}": [Match(one, replace(task, dwell_s=dwell), seed) for one in first]
+        for dwell in settings.dwells_s
+    }
+    silent = {one: _with_world(one, amplitude_uv=0.0, emg_uv=0.0).recording for one in first}
+    matches["nerve silenced"] = [Match(one, task, seed, silent[one].world) for one in first]  # type: ignore[union-attr]
+    matches["windows"] = [Match(one, task, seed) for one in plans["windows"]]
+    return matches
+
+
+def plan_selections(settings: NerveSettings, plans: dict[str, list[Training]]) -> list[Selection]:
+    """Decoders on fewer channels, one a nerve."""
+    return [Selection(one, settings.n_channels) for one in plans["ridge, ten steps"]]
+
+
+def plan_real(settings: NerveSettings, data: str, seed: int) -> dict[str, list[Training]]:
+    """Decoders trained on the first session of recordings, by kind."""
+    recording = RealRecording(data, 0, REAL_FRONT[data])
+    first = Training(recording, settings.kind, settings.fitting(), 1, seed)
+    return {kind: [_of_kind(settings, first, kind)] for kind in DECODERS}
+
+
+def summary(found: Result, against: str = "true") -> dict[str, float]:
+    """Mean scores over degrees of freedom of decoded test trials, and their least gain and vaf."""
+    table = scores(found[against], found["decoded"])
+    return table.drop(columns="dof").mean().to_dict() | {
+        "least_gain": float((table.accuracy - table.rest).min()),
+        "least_vaf": float(table.vaf.min()),
+    }
+
+
+def gestures_made(found: Result) -> np.ndarray:
+    """(n_test,) the gesture that the decoded states of each trial show while it is held."""
+    middle = slice(PER_TRIAL * 4 // 10, PER_TRIAL * 6 // 10)
+    return nearest_gesture((found["decoded"][:, middle] > ACTIVE).mean(1))
+
+
+def offline_delay_s(found: Result) -> float:
+    """Median time from the step at which all states are as meant to that at which all are decoded so.
+
+    At the onsets of the gestures of test trials.
+    """
+    meant, decoded = found["intent"] > ACTIVE, found["decoded"] > ACTIVE
+    goal = meant[:, PER_TRIAL // 2][:, None]
+    delays = []
+    for here, there in zip((meant == goal).all(2), (decoded == goal).all(2), strict=True):
+        if not here[0] and there.any():
+            delays.append(STEP_S * (there.argmax() - here.argmax()))
+    return float(np.median(delays))
+
+
+def matched(found: Result, task: Task) -> dict[str, float]:
+    """What came of the matching task: success, times and information.
+
+    reaction_ms to the first instant of the posture that is then held, median over cues that were matched;
+    delay_ms from half of the intent to it; bits_per_s by mutual information and by Wolpaw's formula, over the
+    mean time of a cue, holding and time-outs included.
+    """
+    ok = found["success"].astype(bool)
+    lasted = np.where(ok, found["match_s"] + task.dwell_s, task.timeout_s)
+    counts = confusion(found["target"], found["made"], len(GESTURES))
+    reaction = np.median(found["match_s"][ok]) if ok.any() else np.nan
+    delay = np.median((found["match_s"] - found["half_s"])[ok]) if ok.any() else np.nan
+    return {
+        "success": float(ok.mean()),
+        "reaction_ms": 1e3 * float(reaction),
+        "delay_ms": 1e3 * float(delay),
+        "seconds": float(lasted.mean()),
+        "bits": information_bits(counts),
+        "bits_per_s": information_bits(counts) / float(lasted.mean()),
+        "bits_per_s_wolpaw": wolpaw_bits(task.n_gestures, float(ok.mean())) / float(lasted.mean()),
+    }
+
+
+def expected_reaction_ms(found: Result, task: Task, offline_s: float) -> float:
+    """What the reaction time should be: the user's own, half of the movement, and the delay seen off line."""
+    mean_radio = RADIO[0] * RADIO[1]
+    own = float(np.median(found["half_s"]))
+    return 1e3 * (own + offline_s + task.compute_s + mean_radio)
+
+
+def slope_of_throughput(table: pd.DataFrame, column: str = "bits_per_s") -> float:
+    """Slope of bits a second over log2 of the number of gestures, in units of what Wolpaw's bits predict.
+
+    table : one row a number of gestures, columns n_gestures, success, seconds and `column`. The prediction
+    has one probability and one time of a cue, the means over all numbers.
+    """
+    n = np.log2(table.n_gestures)
+    predicted = [wolpaw_bits(k, table.success.mean()) / table.seconds.mean() for k in table.n_gestures]
+    return float(np.polyfit(n, table[column], 1)[0] / np.polyfit(n, predicted, 1)[0])
+
+
+def shuffled_cues(found: Result, rng: np.random.Generator) -> Result:
+    """The same task with its cues dealt anew: what was made no longer answers them."""
+    return found | {"target": rng.permutation(found["target"])}
+
+
+def false_activations(decoded: Sequence[np.ndarray], intent: np.ndarray, needed: int) -> tuple[float, float]:
+    """Activations a minute while all is meant to rest, and the share of active steps that are missed.
+
+    decoded : (n_trials, T, 6) by each network of an ensemble. needed : networks that have to agree.
+    """
+    on = (np.array(decoded) > ACTIVE).sum(0) >= needed
+    meant = intent > ACTIVE
+    still = ~meant.any(-1, keepdims=True) & (intent.max(-1, keepdims=True) < 0.02)
+    begins = on[:, 1:] & ~on[:, :-1] & still[:, 1:] & still[:, :-1]
+    minutes = still[:, 1:].sum() * STEP_S / 60
+    return float(begins.sum() / minutes), float(1 - (on & meant).sum() / meant.sum())

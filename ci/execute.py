@@ -17,7 +17,7 @@ from multiprocessing.context import SpawnProcess
 import joblib
 from tqdm import tqdm
 
-from ci import recordings
+from ci import hand_model, recordings
 from ci.run_one import failed_notebook, run_one, work_folder
 from ci.runs import Run, from_arguments, is_current, key
 from crossroads.data.settings import ROOT
@@ -145,6 +145,8 @@ def main(arguments: list[str] | None = None) -> int:
     runs, options = from_arguments(parser, arguments)
     if any(run.chapter == "hmgm" for run in runs):
         recordings.fetch()
+    if any(run.chapter == "nerve" for run in runs):
+        hand_model.fetch()
     try:
         failed = execute(runs, options.jobs)
     except KeyboardInterrupt:

@@ -27,6 +27,42 @@ function addSliders(place, layout) {
     return label;
   });
   place.after(...labels);
+  if (layout.updatemenus) addPlayer(labels[0], layout.updatemenus[0].buttons[0].args[1].frame.duration);
+  delete layout.updatemenus;
+}
+
+// A button that moves a slider as time goes by, in the place of plotly's. Nothing moves before it is pressed.
+function addPlayer(label, step_ms) {
+  const [range, output] = label.children;
+  const button = document.createElement("button");
+  const start = { value: 0, at: 0 };
+  let playing = false;
+  const set = (on) => {
+    playing = on;
+    button.textContent = on ? "Pause" : "Play";
+    output.setAttribute("aria-live", on ? "off" : "polite"); // else a screen reader would count along
+  };
+  const move = (now) => {
+    if (!playing) return;
+    const value = Math.min(start.value + Math.floor((now - start.at) / step_ms), range.max);
+    if (value > range.value) {
+      range.value = value;
+      range.dispatchEvent(new Event("input"));
+    }
+    if (value < range.max) requestAnimationFrame(move);
+    else set(false);
+  };
+  button.type = "button";
+  button.className = "cr-player";
+  button.addEventListener("click", () => {
+    set(!playing);
+    if (range.value === range.max) range.value = 0;
+    Object.assign(start, { value: Number(range.value), at: performance.now() });
+    requestAnimationFrame(move);
+  });
+  range.addEventListener("input", (event) => event.isTrusted && set(false)); // the reader's hand goes first
+  set(false);
+  label.before(button);
 }
 
 function draw(place) {

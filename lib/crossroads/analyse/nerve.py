@@ -62,7 +62,7 @@ class NerveSettings:
     delays_ms: tuple[int, ...]  # of labels
     n_channels: tuple[int, ...]
     sweep_trials: int  # of each gesture, where amplitudes, muscles and bands vary
-    n_contaminated: int  # nerves whose muscles and bands vary
+    n_varied: int  # nerves with which training, movements, muscles and bands vary
     amplitudes_uv: tuple[float, ...]
     emg_uv: tuple[float, ...]
 
@@ -96,13 +96,14 @@ def plan_trainings(settings: NerveSettings, seed: int) -> dict[str, list[Trainin
     }.items():
         for kind in kinds:
             plans[f"{kind}, {change}"] = [replace(one, change=change) for one in plans[kind]]
-    plans["exact labels"] = [replace(one, change="exact labels") for one in main]
-    plans["exact labels again"] = [replace(one, change="exact labels", seed=seed + 1000) for one in main]
+    plans["exact labels"] = [replace(one, change="exact labels") for one in linear]
+    plans["noisy labels"] = [replace(one, change="noisy labels") for one in linear]
     plans["four features"] = [replace(one, four=True) for one in linear]
     plans["single steps"] = [replace(one, change="single steps") for one in plans["forest"]]
-    plans["warped"] = [replace(one, fitting=settings.fitting(warp=WARP)) for one in main]
-    plans["both"] = [replace(one, also=_another(one, protocol="continuous")) for one in main]
-    plans["without one gesture"] = [replace(one, held_out=HELD_OUT) for one in main]
+    varied = main[: settings.n_varied]
+    plans["warped"] = [replace(one, fitting=settings.fitting(warp=WARP)) for one in varied]
+    plans["both"] = [replace(one, also=_another(one, protocol="continuous")) for one in varied]
+    plans["without one gesture"] = [replace(one, held_out=HELD_OUT) for one in varied]
     plans["windows"] = [_with_front(main[0], FrontEnd(window_s=ms / 1000)) for ms in settings.windows_ms]
     plans["delays"] = [replace(linear[0], delay=round(ms / 1000 / STEP_S)) for ms in settings.delays_ms]
     short = [
@@ -111,7 +112,7 @@ def plan_trainings(settings: NerveSettings, seed: int) -> dict[str, list[Trainin
     ]
     for (name, changes), (band, front) in product(CONTAMINATION.items(), BANDS.items()):
         plans[f"{name}, {band}"] = [
-            _with_front(_with_world(one, **changes), front) for one in short[: settings.n_contaminated]
+            _with_front(_with_world(one, **changes), front) for one in short[: settings.n_varied]
         ]
     plans["amplitudes"] = [
         _with_world(
@@ -201,8 +202,10 @@ def plan_matches(
         f"dwell {dwell}": [Match(one, replace(task, dwell_s=dwell), seed) for one in first]
         for dwell in settings.dwells_s
     }
-    silent = {one: _with_world(one, amplitude_uv=0.0, emg_uv=0.0).recording for one in first}
-    matches["nerve silenced"] = [Match(one, task, seed, silent[one].world) for one in first]  # type: ignore[union-attr]
+    silent = {
+        one: _with_world(one, amplitude_uv=0.0, emg_uv=0.0).recording for one in first[: settings.n_varied]
+    }
+    matches["nerve silenced"] = [Match(one, task, seed, silent[one].world) for one in silent]  # type: ignore[union-attr]
     matches["windows"] = [Match(one, task, seed) for one in plans["windows"]]
     return matches
 

@@ -161,7 +161,7 @@ class Training:
     n_test : trials of each gesture that are kept for the test.
     change : "" or a control: "labels permuted" (a training trial has another one's movement), "steps
         shuffled" (the steps of all trials are mixed), "single steps" (steps, not trials, are dealt), "exact
-        labels" (the intent in the place of the glove).
+        labels" (the intent in the place of the glove), "noisy labels" (the intent with the glove's noise alone).
     delay : steps by which labels are late, on top of the glove's own delay.
     held_out : a gesture that is not trained on; -1 for none.
     also : a second session, of which all but as many trials are trained on too.
@@ -193,7 +193,10 @@ def train(training: Training) -> Result:
     trials = open_recording(training.recording)
     test = trials.test(training.n_test)
     features = _columns(trials.features, training)
-    glove = trials.intent if training.change == "exact labels" else trials.glove
+    glove = trials.glove
+    if training.change in ("exact labels", "noisy labels"):
+        noise = MIRROR.noise if training.change == "noisy labels" else 0.0
+        glove = np.clip(trials.intent + noise * rng.standard_normal(trials.intent.shape), 0, 1)
     if training.delay:
         glove = glove[:, np.maximum(np.arange(PER_TRIAL) - training.delay, 0)]
     if training.change in MIXED:

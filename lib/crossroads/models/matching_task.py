@@ -47,7 +47,7 @@ class Task:
     reaction_s: float = 0.35
     reaction_sd: float = 0.2
     compute_s: float = 0.002
-    hand_lag_s: float = 0.2
+    hand_lag_s: float = 0.15
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
-import pandas as pd
 
-from crossroads.analyse.hand_scores import confusion, information_bits, nearest_gesture, scores, wolpaw_bits
 from crossroads.analyse.nerve_study import (
-    PER_TRIAL,
     PROTOCOLS,
     Later,
     Match,
@@ -20,11 +16,10 @@ from crossroads.analyse.nerve_study import (
     Selection,
     Training,
 )
-from crossroads.data.nerve_session import ACTIVE, GESTURES, STEP_S
+from crossroads.data.nerve_session import GESTURES, STEP_S
 from crossroads.data.nerve_signals import NerveWorld
-from crossroads.data.units import Result
 from crossroads.models.hand_decoder import Fitting
-from crossroads.models.matching_task import RADIO, Task
+from crossroads.models.matching_task import Task
 from crossroads.models.nerve_features import DEFAULT, FrontEnd
 
 CLASSIC = ("ridge", "support vectors", "forest")
@@ -140,6 +135,8 @@ CONTAMINATION: dict[str, dict] = {
 
 def _of_kind(settings: NerveSettings, training: Training, kind: str) -> Training:
     fitting = training.fitting
+    if kind in ("convolutional", "one step"):  # steps of these cost less, and they need more of them
+        fitting = replace(fitting, epochs=2 * fitting.epochs)
     if kind == "with attention":
         fitting = replace(fitting, n_hidden=settings.n_hidden_attention, epochs=settings.attention_epochs)
     return replace(training, kind=kind, fitting=fitting)
@@ -222,89 +219,9 @@ def plan_real(settings: NerveSettings, data: str, seed: int) -> dict[str, list[T
     return {kind: [_of_kind(settings, first, kind)] for kind in DECODERS}
 
 
-def summary(found: Result, against: str = "true") -> dict[str, float]:
-    """Mean scores over degrees of freedom of decoded test trials, and their least gain and vaf."""
-    table = scores(found[against], found["decoded"])
-    return table.drop(columns="dof").mean().to_dict() | {
-        "least_gain": float((table.accuracy - table.rest).min()),
-        "least_vaf": float(table.vaf.min()),
-    }
-
-
-def gestures_made(found: Result) -> np.ndarray:
-    """(n_test,) the gesture that the decoded states of each trial show while it is held."""
-    middle = slice(PER_TRIAL * 4 // 10, PER_TRIAL * 6 // 10)
-    return nearest_gesture((found["decoded"][:, middle] > ACTIVE).mean(1))
-
-
-def offline_delay_s(found: Result) -> float:
-    """Median time from the step at which all states are as meant to that at which all are decoded so.
-
-    At the onsets of the gestures of test trials.
-    """
-    meant, decoded = found["intent"] > ACTIVE, found["decoded"] > ACTIVE
-    goal = meant[:, PER_TRIAL // 2][:, None]
-    delays = []
-    for here, there in zip((meant == goal).all(2), (decoded == goal).all(2), strict=True):
-        if not here[0] and there.any():
-            delays.append(STEP_S * (there.argmax() - here.argmax()))
-    return float(np.median(delays))
-
-
-def matched(found: Result, task: Task) -> dict[str, float]:
-    """What came of the matching task: success, times and information.
-
-    reaction_ms to the first instant of the posture that is then held, median over cues that were matched;
-    delay_ms from half of the intent to it; bits_per_s by mutual information and by Wolpaw's formula, over the
-    mean time of a cue, holding and time-outs included.
-    """
-    ok = found["success"].astype(bool)
-    lasted = np.where(ok, found["match_s"] + task.dwell_s, task.timeout_s)
-    counts = confusion(found["target"], found["made"], len(GESTURES))
-    reaction = np.median(found["match_s"][ok]) if ok.any() else np.nan
-    delay = np.median((found["match_s"] - found["half_s"])[ok]) if ok.any() else np.nan
-    return {
-        "success": float(ok.mean()),
-        "reaction_ms": 1e3 * float(reaction),
-        "delay_ms": 1e3 * float(delay),
-        "seconds": float(lasted.mean()),
-        "bits": information_bits(counts),
-        "bits_per_s": information_bits(counts) / float(lasted.mean()),
-        "bits_per_s_wolpaw": wolpaw_bits(task.n_gestures, float(ok.mean())) / float(lasted.mean()),
-    }
-
-
-def expected_reaction_ms(found: Result, task: Task, offline_s: float) -> float:
-    """What the reaction time should be: the user's own, half of the movement, and the delay seen off line."""
-    mean_radio = RADIO[0] * RADIO[1]
-    own = float(np.median(found["half_s"]))
-    return 1e3 * (own + offline_s + task.compute_s + mean_radio)
-
-
-def slope_of_throughput(table: pd.DataFrame, column: str = "bits_per_s") -> float:
-    """Slope of bits a second over log2 of the number of gestures, in units of what Wolpaw's bits predict.
-
-    table : one row a number of gestures, columns n_gestures, success, seconds and `column`. The prediction
-    has one probability and one time of a cue, the means over all numbers.
-    """
-    n = np.log2(table.n_gestures)
-    predicted = [wolpaw_bits(k, table.success.mean()) / table.seconds.mean() for k in table.n_gestures]
-    return float(np.polyfit(n, table[column], 1)[0] / np.polyfit(n, predicted, 1)[0])
-
-
-def shuffled_cues(found: Result, rng: np.random.Generator) -> Result:
-    """The same task with its cues dealt anew: what was made no longer answers them."""
-    return found | {"target": rng.permutation(found["target"])}
-
-
-def false_activations(decoded: Sequence[np.ndarray], intent: np.ndarray, needed: int) -> tuple[float, float]:
-    """Activations a minute while all is meant to rest, and the share of active steps that are missed.
-
-    decoded : (n_trials, T, 6) by each network of an ensemble. needed : networks that have to agree.
-    """
-    on = (np.array(decoded) > ACTIVE).sum(0) >= needed
-    meant = intent > ACTIVE
-    still = ~meant.any(-1, keepdims=True) & (intent.max(-1, keepdims=True) < 0.02)
-    begins = on[:, 1:] & ~on[:, :-1] & still[:, 1:] & still[:, :-1]
-    minutes = still[:, 1:].sum() * STEP_S / 60
-    return float(begins.sum() / minutes), float(1 - (on & meant).sum() / meant.sum())
+def sessions(plans: dict[str, list[Training]], later: dict[str, list[Later]]) -> list[Recording]:
+    """Every simulated session that decoders are trained or tested on, once."""
+    used = [one.recording for those in plans.values() for one in those]
+    used += [one.also for those in plans.values() for one in those if one.also]
+    used += [one.recording for those in later.values() for one in those]
+    return [one for one in dict.fromkeys(used) if isinstance(one, Recording)]

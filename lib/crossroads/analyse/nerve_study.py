@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from torch import nn
 from crossroads.analyse.hand_scores import scores
 from crossroads.data import nerve_recordings
 from crossroads.data.hand_movements import (
+    CONTROL_HZ,
     CUED,
     FREE,
     MIRROR,
@@ -23,7 +26,16 @@ from crossroads.data.hand_movements import (
     wear_glove,
 )
 from crossroads.data.nerve_session import ACTIVE, GESTURES, STEP_S, NerveSession
-from crossroads.data.nerve_signals import NERVE_OF_CHANNEL, NerveWorld, chunks, grow_nerve
+from crossroads.data.nerve_signals import (
+    NERVE_OF_CHANNEL,
+    RAW_HZ,
+    NerveSource,
+    NerveWorld,
+    chunks,
+    drive,
+    grow_nerve,
+    rates,
+)
 from crossroads.data.units import Result, stored
 from crossroads.models import hand_baselines
 from crossroads.models.hand_decoder import NETWORKS, Fitting, decode, fit
@@ -104,8 +116,7 @@ def record(recording: Recording) -> Result:
     Returns the arrays of `Trials`, float32.
     """
     world, front = recording.world, recording.front
-    seeds = np.random.SeedSequence(world.seed, spawn_key=(world.month, recording.draw)).spawn(3)
-    movement, glove, noise = (np.random.default_rng(s) for s in seeds)
+    movement, glove, noise = _streams(recording)
     path, gesture = draw_movements(recording, movement)
     sd = _first_spread(recording)
     low, features = Filter(front, len(NERVE_OF_CHANNEL)), Features(front, sd)
@@ -161,7 +172,7 @@ class Training:
     n_test : trials of each gesture that are kept for the test.
     change : "" or a control: "labels permuted" (a training trial has another one's movement), "steps
         shuffled" (the steps of all trials are mixed), "single steps" (steps, not trials, are dealt), "exact
-        labels" (the intent in the place of the glove), "noisy labels" (the intent with the glove's noise alone).
+        labels" (the intent in the place of the glove), "noisy labels" (the same with the glove's noise).
     delay : steps by which labels are late, on top of the glove's own delay.
     held_out : a gesture that is not trained on; -1 for none.
     also : a second session, of which all but as many trials are trained on too.
@@ -371,3 +382,64 @@ def signal_to_noise(trials: Trials, used: np.ndarray) -> np.ndarray:
     moving = (trials.glove[used] > ACTIVE).any(-1)
     at_rest = power[~moving].mean(0)
     return 10 * np.log10(np.maximum(power[moving].mean(0) - at_rest, 1e-3 * at_rest) / at_rest)
+
+
+def planted_units(recording: Recording, n_trials: int) -> dict[str, np.ndarray]:
+    """What the motor units of a simulated nerve do in a few trials of its session.
+
+    Returns
+    -------
+    unit, time_s : (n_spikes,) of every spike. asked : (n, 6) drive at CONTROL_HZ. planted_hz, found_hz : (U,)
+    mean rate that the drive asks of each unit, and that of its spikes. signal : (T, C) filtered [uV].
+    """
+    nerve, rng = grow_nerve(recording.world), np.random.default_rng((recording.world.seed, 2))
+    path = cued_movements(1 + np.arange(n_trials) % (len(GESTURES) - 1), rng)
+    source, low = NerveSource(nerve, recording.world, rng), Filter(recording.front, len(NERVE_OF_CHANNEL))
+    signal = low(source.chunk(path[None])[0])
+    asked = drive(np.concatenate([path[:1], path]))
+    _, unit, sample = source.fired
+    rate, seconds = rates(nerve, asked), len(path) / CONTROL_HZ
+    return {
+        "unit": unit,
+        "time_s": sample / RAW_HZ,
+        "asked": asked,
+        "planted_hz": rate.mean(0),
+        "found_hz": np.bincount(unit, minlength=rate.shape[1]) / seconds,
+        "signal": signal,
+    }
+
+
+def feature_correlation(features: np.ndarray) -> np.ndarray:
+    """(14, 14) correlation of features over steps, the mean over channels; features (n, T, 14 * C)."""
+    by_channel = features.reshape(-1, len(FEATURES), features.shape[-1] // len(FEATURES))
+    return np.mean([np.corrcoef(by_channel[:, :, c].T) for c in range(by_channel.shape[2])], axis=0)
+
+
+def signal_of(recording: Recording | RealRecording, first: int, n: int) -> np.ndarray:
+    """(T, C) filtered signal [uV] of n trials of a session, from trial `first` on."""
+    if isinstance(recording, RealRecording):
+        session = nerve_recordings.load(recording.name)[recording.index]
+        per_trial = round(session.rate_hz * TRIAL_S)
+        raw = session.signal[first * per_trial : (first + n) * per_trial]
+        return Filter(recording.front, raw.shape[1])(raw)
+    low = Filter(recording.front, len(NERVE_OF_CHANNEL))
+    filtered = [low(chunk) for chunk in islice(_chunks_of(recording), first + n)]
+    return np.concatenate(filtered[first:])
+
+
+def packets(recording: Recording, n: int) -> list[np.ndarray]:
+    """The first n raw packets (samples, C) of a session, one a step."""
+    raw = next(_chunks_of(recording))
+    return list(raw.reshape(-1, round(RAW_HZ * STEP_S), raw.shape[1])[:n])
+
+
+def _chunks_of(recording: Recording) -> Iterator[np.ndarray]:
+    world, (movement, _, noise) = recording.world, _streams(recording)
+    path, _ = draw_movements(recording, movement)
+    return chunks(grow_nerve(world), world, path, noise)
+
+
+def _streams(recording: Recording) -> list[np.random.Generator]:
+    """Generators of a session's movements, glove and noise."""
+    seeds = np.random.SeedSequence(recording.world.seed, spawn_key=(recording.world.month, recording.draw))
+    return [np.random.default_rng(s) for s in seeds.spawn(3)]

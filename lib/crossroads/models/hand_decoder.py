@@ -43,7 +43,7 @@ class Encoder(nn.Module):
 class RecurrentDecoder(nn.Module):
     """Convolution and GRU, two linear layers: all of the past is in the state."""
 
-    def __init__(self, n_features: int, n_hidden: int, dropout: float = 0.3, n_head: int = 64) -> None:
+    def __init__(self, n_features: int, n_hidden: int, dropout: float = 0.1, n_head: int = 64) -> None:
         super().__init__()
         self.encoder = Encoder(n_features, n_hidden, dropout)
         self.head = _head(n_hidden, n_head, dropout)
@@ -63,7 +63,7 @@ class AttentionDecoder(nn.Module):
     Equation eq-nerve-attention. What belongs to a past step alone is kept, so that a new step costs one step.
     """
 
-    def __init__(self, n_features: int, n_hidden: int, dropout: float = 0.3, n_head: int = 128) -> None:
+    def __init__(self, n_features: int, n_hidden: int, dropout: float = 0.1, n_head: int = 128) -> None:
         super().__init__()
         self.encoder = Encoder(n_features, n_hidden, dropout)
         self.align = nn.Linear(2 * n_hidden, n_hidden)
@@ -103,7 +103,7 @@ class AttentionDecoder(nn.Module):
 class ConvolutionalDecoder(nn.Module):
     """Three causal convolutions, 13 steps or a quarter of a second in all, and two linear layers."""
 
-    def __init__(self, n_features: int, n_hidden: int, dropout: float = 0.3, n_head: int = 64) -> None:
+    def __init__(self, n_features: int, n_hidden: int, dropout: float = 0.1, n_head: int = 64) -> None:
         super().__init__()
         sizes = (n_features, n_hidden, n_hidden, n_hidden)
         self.convs = nn.ModuleList(nn.Conv1d(a, b, 5) for a, b in pairwise(sizes))
@@ -123,7 +123,7 @@ class ConvolutionalDecoder(nn.Module):
 class OneStepDecoder(nn.Module):
     """A perceptron that sees the features of one step."""
 
-    def __init__(self, n_features: int, n_hidden: int, dropout: float = 0.3, n_head: int = 64) -> None:
+    def __init__(self, n_features: int, n_hidden: int, dropout: float = 0.1, n_head: int = 64) -> None:
         super().__init__()
         self.first = nn.Linear(n_features, n_hidden)
         self.head = _head(n_hidden, n_head, dropout)
@@ -161,7 +161,7 @@ class Fitting:
     crop: int = 100  # steps
     learning_rate: float = 0.005
     weight_decay: float = 1e-5
-    dropout: float = 0.3
+    dropout: float = 0.1
     noise: float = 0.1  # added to standardised features
     clip: float = 1.0  # of the gradient's norm
     warp: float = 0.0

@@ -17,7 +17,7 @@ from torch import nn
 from crossroads.data.hand_movements import CONTROL_HZ, PER_STEP, minimum_jerk
 from crossroads.data.nerve_session import ACTIVE, DOFS, POSTURES, STEP_S
 from crossroads.data.nerve_signals import LEAD_S, Nerve, NerveSource, NerveWorld
-from crossroads.models.hand_decoder import LiveDecoder
+from crossroads.models.hand_decoder import LiveDecoder, decode
 from crossroads.models.nerve_features import FEATURES, Features, Filter, FrontEnd, normalised
 
 REST = 0
@@ -77,7 +77,7 @@ def play(
     """
     users = [_User(task, r) for r in rng.spawn(task.n_users)]
     source = NerveSource(nerve, world, rng, task.n_users)
-    running = _Running(device, task.n_users)
+    running = Running(device, task.n_users)
     hand, follow = np.zeros((task.n_users, len(DOFS))), 1 - np.exp(-STEP_S / task.hand_lag_s)
     ticks: list[tuple] = []
     now = 0.0
@@ -99,7 +99,7 @@ def play(
     }
 
 
-class _Running:
+class Running:
     """The device at work on packets of several users."""
 
     def __init__(self, device: Device, n_users: int = 1) -> None:
@@ -192,7 +192,7 @@ def tick_times(
     nerve: Nerve, world: NerveWorld, device: Device, n_ticks: int, rng: np.random.Generator
 ) -> np.ndarray:
     """(n_ticks, 2) seconds that front end and network really take for one packet of one user."""
-    source, running = NerveSource(nerve, world, rng), _Running(device)
+    source, running = NerveSource(nerve, world, rng), Running(device)
     taken = np.empty((n_ticks, 2))
     for i in range(n_ticks):
         packet = source.chunk(np.zeros((1, PER_STEP, len(DOFS))))
@@ -201,4 +201,26 @@ def tick_times(
         between = time.perf_counter()
         running.network(x)
         taken[i] = between - start, time.perf_counter() - between
+    return taken
+
+
+def recomputing_times(network: nn.Module, n_features: int, n_steps: int, n_ticks: int) -> np.ndarray:
+    """(n_ticks,) seconds that a network takes to decode one step when it starts anew from n_steps before."""
+    window = np.zeros((1, n_steps, n_features), np.float32)
+    taken = np.empty(n_ticks)
+    for i in range(n_ticks):
+        start = time.perf_counter()
+        decode(network, window)
+        taken[i] = time.perf_counter() - start
+    return taken
+
+
+def step_times(network: nn.Module, n_features: int, n_ticks: int) -> np.ndarray:
+    """(n_ticks,) seconds that a network with its state carried on takes for one step."""
+    live, step = LiveDecoder(network), np.zeros((1, n_features), np.float32)
+    taken = np.empty(n_ticks)
+    for i in range(n_ticks):
+        start = time.perf_counter()
+        live(step)
+        taken[i] = time.perf_counter() - start
     return taken

@@ -369,8 +369,8 @@ def test_a_session():
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"amplitude_uv": -1.0}, {"noise_uv": -0.1}, {"emg_uv": -3.0}, {"line_uv": -4.0}, {"month": -1},
-        {"emg_follows": "nothing"},
+        {"amplitude_uv": -1.0}, {"amplitude_uv": float("nan")}, {"noise_uv": -0.1}, {"emg_uv": -3.0},
+        {"line_uv": -4.0}, {"month": -1}, {"emg_follows": "nothing"},
     ],
 )  # fmt: skip
 def test_worlds_that_cannot_be_are_refused(wrong):

@@ -1,5 +1,6 @@
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -41,10 +42,10 @@ def offline(device: Device, packets: list[np.ndarray]) -> np.ndarray:
     return decode(device.network, normalised(features, device.mean, device.sd)[None])[0]
 
 
-def run_streams(device: Device, packets: list[np.ndarray], **settings: float) -> LiveRun:
+def run_streams(device: Device, packets: list[np.ndarray]) -> LiveRun:
     """A run by LSL, which some machines do not allow."""
     pytest.importorskip("pylsl", exc_type=(ImportError, RuntimeError))
-    run = decode_live(device, packets, "lsl", **{"pace_s": 0.0, **settings})
+    run = decode_live(device, packets, "lsl", pace_s=0.0, timeout_s=1.0)
     if run.transport != "lsl":
         pytest.skip(f"no LSL on this machine: {run.why}")
     return run
@@ -104,10 +105,10 @@ def test_runs_side_by_side_do_not_mix(device: Device) -> None:
 
 @pytest.mark.parametrize("transport", ["lsl", "queue"])
 def test_packets_keep_the_pace(device: Device, transport: str) -> None:
-    run = decode_live(device, draw_packets(25, 5), transport, pace_s=0.004)
+    run = decode_live(device, draw_packets(25, 5), transport, pace_s=0.004, timeout_s=1.0)
     due = 0.004 * np.arange(1, 26)
     assert (run.sent_s >= due).all()
-    assert np.median(run.sent_s - due) < 0.004  # and it does not add up
+    assert (run.sent_s - due)[-5:].min() < 0.02  # being late now and then does not add up
     check_order(run)
 
 
@@ -136,7 +137,7 @@ def test_each_posture_bears_the_time_of_its_last_sample(
 def test_without_the_layer_queues_take_its_place(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pylsl", None)
     packets = draw_packets(10, 7)
-    run = decode_live(device, packets, "lsl", pace_s=0.0)
+    run = decode_live(device, packets, "lsl", pace_s=0.0, timeout_s=1.0)
     assert run.transport == "queue"
     assert "pylsl" in run.why
     np.testing.assert_allclose(run.decoded, offline(device, packets), rtol=0, atol=1e-5)
@@ -149,17 +150,15 @@ def test_a_stream_that_is_not_found_is_replaced(device: Device, monkeypatch: pyt
         pylsl, "resolve_byprop", lambda prop, value, *rest: resolve(prop, f"no {value}", *rest)
     )
     packets = draw_packets(10, 8)
-    run = decode_live(device, packets, "lsl", pace_s=0.0, timeout_s=0.2)
+    run = decode_live(device, packets, "lsl", pace_s=0.0, timeout_s=0.5)
     assert run.transport == "queue"
-    assert "not found within 0.2 s" in run.why
+    assert "not found within 0.5 s" in run.why
     np.testing.assert_allclose(run.decoded, offline(device, packets), rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("lost", "error"), [(slice(0, N_SAMPLES), RuntimeError), (slice(7, 8), RuntimeError)]
-)
+@pytest.mark.parametrize("lost", [slice(0, N_SAMPLES), slice(7, 8)])
 def test_what_is_lost_on_the_way_is_an_error(
-    device: Device, monkeypatch: pytest.MonkeyPatch, lost: slice, error: type[Exception]
+    device: Device, monkeypatch: pytest.MonkeyPatch, lost: slice
 ) -> None:
     packets = draw_packets(10, 9)
     run_streams(device, packets[:1])
@@ -173,8 +172,8 @@ def test_what_is_lost_on_the_way_is_an_error(
         push(outlet, values, stamp)
 
     monkeypatch.setattr(pylsl.StreamOutlet, "push_chunk", lossy)
-    with pytest.raises(error, match="packet [45] was due"):
-        decode_live(device, packets, pace_s=0.0, timeout_s=0.2)
+    with pytest.raises(RuntimeError, match="packet [45] was due"):
+        decode_live(device, packets, pace_s=0.0, timeout_s=0.5)
 
 
 @pytest.mark.parametrize("transport", ["lsl", "queue"])
@@ -183,10 +182,12 @@ def test_an_error_in_a_thread_ends_the_run(device: Device, transport: str) -> No
         def forward(self, x, state=None):
             raise ZeroDivisionError("the network fails")
 
+    start = time.perf_counter()
     with pytest.raises(ZeroDivisionError, match="the network fails"):
         decode_live(
-            replace(device, network=Broken()), draw_packets(200, 10), transport, pace_s=0.1, timeout_s=0.1
+            replace(device, network=Broken()), draw_packets(200, 10), transport, pace_s=0.1, timeout_s=0.3
         )
+    assert time.perf_counter() - start < 10  # of the 20 s that all packets would take
 
 
 def test_packets_that_do_not_fit_are_refused(device: Device) -> None:

@@ -211,6 +211,7 @@ def test_sizes_of_front_ends():
     ("wrong", "text"),
     [
         ({"window_s": 0.05}, "window of 0.05 s at 5000.0 Hz: it must be a multiple of 0.02 s"),
+        ({"window_s": 0.0}, "window of 0.0 s"),
         ({"rate_hz": 11_110.0}, "5555.0 Hz.*0.005 s a whole number of samples"),
         ({"decimate": 3}, "whole number of samples"),
         ({"band_hz": (25.0, 2500.0)}, r"band \(25.0, 2500.0\) Hz must lie between 0 and 2500.0 Hz"),

@@ -57,7 +57,7 @@ class NerveSettings:
     delays_ms: tuple[int, ...]  # of labels
     n_channels: tuple[int, ...]
     sweep_trials: int  # of each gesture, where amplitudes, muscles and bands vary
-    n_varied: int  # nerves with which training, movements, muscles and bands vary
+    n_varied: int  # nerves with which controls, movements, muscles and bands vary
     amplitudes_uv: tuple[float, ...]
     emg_uv: tuple[float, ...]
 
@@ -75,7 +75,8 @@ def worlds(settings: NerveSettings, seed: int) -> list[NerveWorld]:
 def plan_trainings(settings: NerveSettings, seed: int) -> dict[str, list[Training]]:
     """Every decoder that is trained, by its condition; one a nerve, but "main" has n_networks a nerve.
 
-    "windows", "delays" and "amplitudes" are of the first nerve, in the order of their settings.
+    "windows", "delays" and "amplitudes" are of the first nerve, in the order of their settings; controls and
+    variations of the first n_varied nerves.
     """
     fitting = settings.fitting()
     main = [
@@ -90,7 +91,8 @@ def plan_trainings(settings: NerveSettings, seed: int) -> dict[str, list[Trainin
         "steps shuffled": ("one step", "recurrent"),
     }.items():
         for kind in kinds:
-            plans[f"{kind}, {change}"] = [replace(one, change=change) for one in plans[kind]]
+            varied = plans[kind][: settings.n_varied]
+            plans[f"{kind}, {change}"] = [replace(one, change=change) for one in varied]
     plans["exact labels"] = [replace(one, change="exact labels") for one in linear]
     plans["noisy labels"] = [replace(one, change="noisy labels") for one in linear]
     plans["four features"] = [replace(one, four=True) for one in linear]
@@ -100,6 +102,7 @@ def plan_trainings(settings: NerveSettings, seed: int) -> dict[str, list[Trainin
     plans["both"] = [replace(one, also=_another(one, protocol="continuous")) for one in varied]
     plans["without one gesture"] = [replace(one, held_out=HELD_OUT) for one in varied]
     plans["windows"] = [_with_front(main[0], FrontEnd(window_s=ms / 1000)) for ms in settings.windows_ms]
+    plans["windows, one step"] = [_of_kind(settings, one, "one step") for one in plans["windows"]]
     plans["delays"] = [replace(linear[0], delay=round(ms / 1000 / STEP_S)) for ms in settings.delays_ms]
     short = [
         replace(one, recording=Recording(world, settings.sweep_trials))
@@ -171,14 +174,14 @@ def plan_later(settings: NerveSettings, plans: dict[str, list[Training]]) -> dic
         for m in settings.months
     }
     later |= {
-        f"{protocol}, no drift": [Later(one, _another(one), protocol) for one in first]
+        f"{protocol}, no drift": [Later(one, _another(one), protocol) for one in first[: settings.n_varied]]
         for protocol in PROTOCOLS[:2]
     }
     for trained, name in {"cued": "main", "cued, warped": "warped", "cued and continuous": "both"}.items():
         those = first if name == "main" else plans[name]
         later |= {
             f"{trained}, {protocol}": [
-                Later(one, _another(one, protocol=protocol), "frozen") for one in those
+                Later(one, _another(one, protocol=protocol), "frozen") for one in those[: settings.n_varied]
             ]
             for protocol in ("free", "continuous")
         }
@@ -202,8 +205,11 @@ def plan_matches(
     silent = {
         one: _with_world(one, amplitude_uv=0.0, emg_uv=0.0).recording for one in first[: settings.n_varied]
     }
-    matches["nerve silenced"] = [Match(one, task, seed, silent[one].world) for one in silent]  # type: ignore[union-attr]
-    matches["windows"] = [Match(one, task, seed) for one in plans["windows"]]
+    # Every cue is lost, which takes long: one for each user will do.
+    few = replace(task, n_cues=1)
+    matches["nerve silenced"] = [Match(one, few, seed, silent[one].world) for one in silent]  # type: ignore[union-attr]
+    for name in ("windows", "windows, one step"):
+        matches[name] = [Match(one, task, seed) for one in plans[name]]
     return matches
 
 

@@ -12,7 +12,7 @@ from scipy.signal import butter, sosfreqz
 from crossroads.analyse.hand_scores import confusion, information_bits, nearest_gesture, scores, wolpaw_bits
 from crossroads.analyse.nerve import BANDS, CONTAMINATION, DECODERS, HELD_OUT, NerveSettings
 from crossroads.analyse.nerve_study import PER_TRIAL, PROTOCOLS, Training, open_network
-from crossroads.data.nerve_session import ACTIVE, DOFS, GESTURES, STEP_S
+from crossroads.data.nerve_session import ACTIVE, DOFS, STEP_S
 from crossroads.data.units import Result
 from crossroads.models.hand_decoder import AttentionDecoder, n_parameters
 from crossroads.models.matching_task import RADIO, Task, recomputing_times, step_times
@@ -26,8 +26,9 @@ SHOWN = 3  # test trials in figures that move
 
 
 def summary(found: Result, against: str = "true") -> dict[str, float]:
-    """Mean scores over degrees of freedom of decoded test trials, and their least gain and vaf."""
+    """Mean scores over degrees of freedom that move in test trials, and their least gain and vaf."""
     table = scores(found[against], found["decoded"])
+    table = table[table.rest < 1]
     return table.drop(columns="dof").mean().to_dict() | {
         "least_gain": float((table.accuracy - table.rest).min()),
         "least_vaf": float(table.vaf.min()),
@@ -40,18 +41,19 @@ def gestures_made(found: Result) -> np.ndarray:
     return nearest_gesture((found["decoded"][:, middle] > ACTIVE).mean(1))
 
 
-def offline_delay_s(found: Result) -> float:
-    """Median time from the step at which all states are as meant to that at which all are decoded so.
+def offline_delay_s(found: Result, dwell_s: float) -> float:
+    """Median time from half of the intended movement to the step at which all states are decoded as meant.
 
-    At the onsets of the gestures of test trials.
+    At the onsets of the gestures of test trials; decoded states have to hold for dwell_s, as in the task.
     """
-    meant, decoded = found["intent"] > ACTIVE, found["decoded"] > ACTIVE
-    goal = meant[:, PER_TRIAL // 2][:, None]
-    delays = []
-    for here, there in zip((meant == goal).all(2), (decoded == goal).all(2), strict=True):
-        if not here[0] and there.any():
-            delays.append(STEP_S * (there.argmax() - here.argmax()))
-    return float(np.median(delays))
+    intent, decoded = found["intent"], found["decoded"] > ACTIVE
+    goal = intent[:, PER_TRIAL // 2][:, None]
+    way = (intent * goal).sum(2) / np.maximum((goal**2).sum(2), 1e-9)
+    right = np.all(decoded == (goal > ACTIVE), axis=2)
+    n_held = round(dwell_s / STEP_S) + 1
+    held = np.lib.stride_tricks.sliding_window_view(right, n_held, axis=1).all(2)
+    moved = np.any(goal[:, 0] > ACTIVE, axis=1) & np.any(held, axis=1)
+    return float(np.median(STEP_S * (held.argmax(1) - (way >= 0.5).argmax(1))[moved]))
 
 
 def matched(found: Result, task: Task) -> dict[str, float]:
@@ -63,7 +65,7 @@ def matched(found: Result, task: Task) -> dict[str, float]:
     """
     ok = found["success"].astype(bool)
     lasted = np.where(ok, found["match_s"] + task.dwell_s, task.timeout_s)
-    counts = confusion(found["target"], found["made"], len(GESTURES))
+    counts = confusion(found["choice"], found["made"], task.n_gestures + 1)
     reaction = np.median(found["match_s"][ok]) if ok.any() else np.nan
     delay = np.median((found["match_s"] - found["half_s"])[ok]) if ok.any() else np.nan
     return {
@@ -77,11 +79,9 @@ def matched(found: Result, task: Task) -> dict[str, float]:
     }
 
 
-def expected_reaction_ms(found: Result, task: Task, offline_s: float) -> float:
-    """What the reaction time should be: the user's own, half of the movement, and the delay seen off line."""
-    mean_radio = RADIO[0] * RADIO[1]
-    own = float(np.median(found["half_s"]))
-    return 1e3 * (own + offline_s + task.compute_s + mean_radio)
+def expected_delay_ms(task: Task, offline_s: float) -> float:
+    """From half of the intent to the match: the delay seen off line, and what computing and radio take."""
+    return 1e3 * (offline_s + task.compute_s + RADIO[0] * RADIO[1])
 
 
 def slope_of_throughput(table: pd.DataFrame, column: str = "bits_per_s") -> float:
@@ -97,7 +97,7 @@ def slope_of_throughput(table: pd.DataFrame, column: str = "bits_per_s") -> floa
 
 def shuffled_cues(found: Result, rng: np.random.Generator) -> Result:
     """The same task with its cues dealt anew: what was made no longer answers them."""
-    return found | {"target": rng.permutation(found["target"])}
+    return found | {"choice": rng.permutation(found["choice"])}
 
 
 def false_activations(decoded: Sequence[np.ndarray], intent: np.ndarray, needed: int) -> tuple[float, float]:
@@ -292,11 +292,10 @@ def generalisation_table(
         found[name, "cued"] = trained[source][: settings.n_varied]
         found[name, "free timing"] = later[f"{name}, free"]
         found[name, "continuous"] = later[f"{name}, continuous"]
-    unseen = [
+    found["cued", "unseen gesture"] = [
         {key: one[key][one["gesture"] == HELD_OUT] for key in ("true", "decoded")}
         for one in trained["without one gesture"]
     ]
-    found["cued", "unseen gesture"] = unseen
     rows = [(*names, i, one) for names, those in found.items() for i, one in enumerate(those)]
     return pd.DataFrame([{"trained": a, "tested": b, "nerve": i, **summary(one)} for a, b, i, one in rows])[
         ["trained", "tested", "nerve", "vaf", "balanced"]

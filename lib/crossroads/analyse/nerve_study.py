@@ -43,7 +43,7 @@ from crossroads.models.matching_task import Device, Task, play
 from crossroads.models.nerve_features import DEFAULT, FEATURES, Features, Filter, FrontEnd, normalised, spread
 
 PER_TRIAL = round(TRIAL_S / STEP_S)  # steps
-CALIBRATION = 5  # trials whose spread sets the thresholds of features
+CALIBRATION = 2  # trials whose spread sets the thresholds of features
 FOUR = ("MAV", "WL", "ZC", "SSC")
 FINE_EPOCHS, FINE_RATE = 4, 0.0005  # of tuning to one new trial of each gesture
 MIXED = ("steps shuffled", "single steps")  # changes after which steps are no longer in order

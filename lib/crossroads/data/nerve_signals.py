@@ -61,7 +61,7 @@ class NerveWorld:
 
     def __post_init__(self) -> None:
         sizes = (self.amplitude_uv, self.noise_uv, self.emg_uv, self.line_uv, self.month)
-        if min(sizes) < 0 or self.emg_follows not in ("other movements", "the intent"):
+        if not all(size >= 0 for size in sizes) or self.emg_follows not in ("other movements", "the intent"):
             raise ValueError(
                 f"{self}: amplitudes and month must be 0 or more, emg_follows 'other movements' or "
                 "'the intent'"

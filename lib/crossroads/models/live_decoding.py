@@ -141,7 +141,7 @@ def _next(link: _Link, stamp: float, what: str) -> np.ndarray:
     """The next values, which must bear this stamp."""
     values, found = link.receive()
     if abs(found - stamp) > STEP_S / 1000:  # less than one sample
-        raise RuntimeError(f"{what} was due, but what came is from {found - stamp:+.4f} s beside it")
+        raise RuntimeError(f"{what} was due, but the next values lie {found - stamp:+.4f} s beside it")
     return values
 
 

@@ -33,7 +33,8 @@ WARM_UP_S = 2.0  # at rest before the first cue
 class Task:
     """What is asked of the user, and who that is.
 
-    n_gestures : cued ones, the first of GESTURES after rest; as likely each. n_cues : for each of n_users.
+    n_gestures : cued ones, drawn for each user among GESTURES but rest, so that how many they are does not
+        change how hard they are; as likely each. n_cues : for each of n_users.
     dwell_s : for which a posture has to be held. timeout_s : after which a cue is lost.
     reaction_s, reaction_sd : median and SD of the logarithm of the time from the cue to the user's movement.
     compute_s : that a tick's computing is taken to last. hand_lag_s : time constant of the hand.
@@ -68,8 +69,9 @@ def play(
 
     Returns
     -------
-    One entry a cue: user; cue_s, on the clock; target, made (index into GESTURES; made is what was matched,
-    or what the decoded posture was nearest to at the time-out); success; from the cue on: reaction_s and
+    One entry a cue: user; cue_s, on the clock; target (index into GESTURES); choice (which of the user's
+    gestures that is) and made (which of them was matched, or what the decoded posture was nearest to at the
+    time-out; n_gestures for rest); success; from the cue on: reaction_s and
     half_s (to the beginning and to half of the user's first movement), match_s and hand_s (to the first
     instant of the matching posture that was then held, as decoded and by the hand itself; nan where there
     was none).
@@ -123,6 +125,7 @@ class _User:
         self._task, self._rng = task, rng
         self._moves: deque[tuple] = deque(maxlen=8)  # beginning, duration and way of the last movements
         self._base = self._goal = POSTURES[REST]  # where all earlier ones have led, and all together will
+        self._set = 1 + rng.permutation(len(POSTURES) - 1)[: task.n_gestures]
         self._held_s = self._hand_s = self._wrong_s = self._again_s = np.nan
         self.rows: list[dict[str, Any]] = []
         self._begin(WARM_UP_S)
@@ -154,7 +157,8 @@ class _User:
     def _begin(self, cue_s: float) -> None:
         """Draw the next cue, and when and how fast the user will move."""
         self.cue_s = cue_s
-        self.target = int(self._rng.integers(1, self._task.n_gestures + 1))
+        self._choice = int(self._rng.integers(self._task.n_gestures))
+        self.target = int(self._set[self._choice])
         reaction = self._task.reaction_s * np.exp(self._task.reaction_sd * self._rng.standard_normal())
         rise = self._rng.uniform(*RISE_S)
         self._move(POSTURES[self.target], cue_s + max(reaction, LEAD_S), rise)
@@ -169,11 +173,13 @@ class _User:
 
     def _finish(self, now: float, matched: bool, decoded: np.ndarray) -> None:
         """Note the cue, open the hand after a reaction, and expect the next cue."""
-        nearest = int(np.linalg.norm(POSTURES[: self._task.n_gestures + 1] - decoded, axis=1).argmin())
+        known = np.concatenate([POSTURES[self._set], POSTURES[:1]])
+        nearest = int(np.linalg.norm(known - decoded, axis=1).argmin())
         self.rows.append({
             "cue_s": self.cue_s,
             "target": self.target,
-            "made": self.target if matched else nearest,
+            "choice": self._choice,
+            "made": nearest,  # the target where that is matched
             "success": matched,
             **self._first,
             "match_s": self._held_s - self.cue_s if matched else np.nan,

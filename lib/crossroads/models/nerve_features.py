@@ -46,7 +46,7 @@ class FrontEnd:
     def __post_init__(self) -> None:
         low, high = self.band_hz
         blocks, samples = self.window_s / STEP_S, self.sample_hz * BLOCK_S
-        if abs(blocks - round(blocks)) > 1e-9 or abs(samples - round(samples)) > 1e-9:
+        if blocks < 0.5 or abs(blocks - round(blocks)) > 1e-9 or abs(samples - round(samples)) > 1e-9:
             raise ValueError(
                 f"window of {self.window_s} s at {self.sample_hz} Hz: it must be a multiple of {STEP_S} s, "
                 f"and {BLOCK_S} s a whole number of samples"

@@ -105,7 +105,7 @@ def plan_trainings(settings: NerveSettings, seed: int) -> dict[str, list[Trainin
     plans["windows, one step"] = [_of_kind(settings, one, "one step") for one in plans["windows"]]
     plans["delays"] = [replace(linear[0], delay=round(ms / 1000 / STEP_S)) for ms in settings.delays_ms]
     short = [
-        replace(one, recording=Recording(world, settings.sweep_trials))
+        replace(one, recording=Recording(world, settings.sweep_trials), n_test=1)
         for one, world in zip(linear, worlds(settings, seed), strict=True)
     ]
     for (name, changes), (band, front) in product(CONTAMINATION.items(), BANDS.items()):

@@ -162,7 +162,7 @@ class Fitting:
     learning_rate: float = 0.005
     weight_decay: float = 1e-5
     dropout: float = 0.1
-    noise: float = 0.1  # added to standardised features
+    noise: float = 0.3  # added to standardised features
     clip: float = 1.0  # of the gradient's norm
     warp: float = 0.0
 

@@ -640,7 +640,7 @@ figures.show(
 # the window off again, and {glue:text}`adds_recurrent:.0f` ms are added.
 
 # %% tags=["hide-input"]
-packets = study.packets(first.recording, 100)
+packets = study.packets(first.recording, 50)
 live = live_decoding.decode_live(device, packets)
 there = 1e3 * (live.done_s - live.sent_s)
 HTML(
@@ -660,7 +660,7 @@ windows = pd.DataFrame(
         "balanced": summed("windows", "balanced"),
     }
 )
-models = results.model_times((64, 132, 264), 60)
+models = results.model_times((64, 132, 264), 40)
 fig, numbers = nerve_check_figures.draw_latency(budget, windows, models, drawing)
 figures.show(
     fig,

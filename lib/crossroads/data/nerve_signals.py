@@ -198,10 +198,12 @@ class NerveSource:
         self._left = interval * rng.random((n_streams, n_units))
         self._tail = np.zeros((n_streams, n_taps, N_CHANNELS), np.float32)
         self._coupling = (nerve.coupling * nerve.channel_gain).astype(np.float32)
+        mixing = np.concatenate([world.emg_uv * nerve.emg_weights, nerve.line_uv])
+        self._mixing = (mixing * nerve.channel_gain).astype(np.float32)
         self._other = _Noise(2, OTHER_HZ, CONTROL_HZ, (n_streams, 3), rng)
         self._emg = _Noise(EMG_ORDER, EMG_BAND_HZ, RAW_HZ, (n_streams, 3), rng)
         self._motion = _Noise(MOTION_ORDER, MOTION_HZ, CONTROL_HZ, (n_streams, N_CHANNELS), rng)
-        self._moved = np.zeros((n_streams, 1, N_CHANNELS))
+        self._moved = np.zeros((n_streams, 1, N_CHANNELS), np.float32)
         self._line_phase = rng.uniform(0, 2 * np.pi, (len(LINE_HZ), n_streams, 1))
         self._n_done = 0  # samples
         self._last: np.ndarray | None = None
@@ -220,10 +222,13 @@ class NerveSource:
         asked = drive(np.concatenate([before, path], axis=1))
         n = path.shape[1] * PER_CONTROL
         signal = self._superpose(self._fire(rates(self.nerve, asked)), n)
-        gain = self.nerve.channel_gain.astype(np.float32)
-        signal += gain * (self._muscle(asked, n) + self._line(n) + self._drifting(path.shape[1]))
+        # What comes from few sources is one matrix product, and white noise is added in place.
+        sources = np.concatenate([self._muscle(asked, n), self._line(n)], axis=2)
+        signal += sources @ self._mixing
+        signal += self._drifting(path.shape[1])
         white = self._rng.standard_normal(signal.shape, np.float32)
-        signal += white * (self.nerve.noise_uv * np.sqrt(RAW_HZ / 2 / NOISE_BAND_HZ)).astype(np.float32)
+        white *= (self.nerve.noise_uv * np.sqrt(RAW_HZ / 2 / NOISE_BAND_HZ)).astype(np.float32)
+        signal += white
         self._n_done += n
         return signal
 
@@ -264,29 +269,28 @@ class NerveSource:
         return seen[:, :n]
 
     def _muscle(self, asked: np.ndarray, n: int) -> np.ndarray:
-        """Noise in the muscles' band, as strong as they are active: near each nerve, and seen by both."""
+        """(B, n, 3) noise in the muscles' band, as strong as those near each nerve, and all, are active."""
         activity = asked @ self.nerve.muscles
         if self.world.emg_follows == "other movements":
             activity = 0.5 + 0.5 * self._other(asked.shape[1])
-        envelope = np.repeat(0.1 + np.clip(activity, 0, 1), PER_CONTROL, axis=1).astype(np.float32)
-        mixing = (self.world.emg_uv * self.nerve.emg_weights).astype(np.float32)
-        return (envelope * self._emg(n).astype(np.float32)) @ mixing
+        envelope = np.repeat(0.1 + np.clip(activity, 0, 1), PER_CONTROL, axis=1)
+        return (envelope * self._emg(n)).astype(np.float32)
 
     def _line(self, n: int) -> np.ndarray:
+        """(B, n, 2) the tones of LINE_HZ, whose size swings."""
         t = (self._n_done + np.arange(n)) / RAW_HZ
         swing = 1 + LINE_GAIN[0] * np.sin(2 * np.pi * LINE_GAIN[1] * t)
         angle = 2 * np.pi * np.array(LINE_HZ)[:, None, None] * t + self._line_phase
-        # Two tones on all channels of a stream are one matrix product.
-        tones = (swing * np.sin(angle)).transpose(1, 2, 0).astype(np.float32)
-        return tones @ self.nerve.line_uv.astype(np.float32)
+        return (swing * np.sin(angle)).transpose(1, 2, 0).astype(np.float32)
 
     def _drifting(self, m: int) -> np.ndarray:
-        """Motion, drawn at CONTROL_HZ and joined by straight lines."""
-        path = np.concatenate([self._moved, MOTION_UV * self._motion(m)], axis=1)
+        """(B, n, C) motion [uV], drawn at CONTROL_HZ and joined by straight lines."""
+        motion = MOTION_UV * self.nerve.channel_gain * self._motion(m)
+        path = np.concatenate([self._moved, motion], axis=1).astype(np.float32)
         self._moved = path[:, -1:]
-        share = (np.arange(1, PER_CONTROL + 1) / PER_CONTROL)[:, None]
+        share = (np.arange(1, PER_CONTROL + 1, dtype=np.float32) / PER_CONTROL)[:, None]
         lines = path[:, :-1, None] + share * np.diff(path, axis=1)[:, :, None]
-        return lines.reshape(len(path), -1, N_CHANNELS).astype(np.float32)
+        return lines.reshape(len(path), -1, N_CHANNELS)
 
 
 class _Noise:

@@ -139,7 +139,7 @@ CONTAMINATION: dict[str, dict] = {
 def _of_kind(settings: NerveSettings, training: Training, kind: str) -> Training:
     fitting = training.fitting
     if kind in ("convolutional", "one step"):  # steps of these cost less, and they need more of them
-        fitting = replace(fitting, epochs=2 * fitting.epochs)
+        fitting = replace(fitting, epochs=fitting.epochs * 3 // 2)
     if kind == "with attention":
         fitting = replace(fitting, n_hidden=settings.n_hidden_attention, epochs=settings.attention_epochs)
     return replace(training, kind=kind, fitting=fitting)

@@ -38,7 +38,7 @@ def fit(kind: str, features: np.ndarray, posture: np.ndarray, rng: np.random.Gen
     if kind == "support vectors":
         model: Any = MultiOutputRegressor(SVR(C=1.0, epsilon=0.05))
     elif kind == "forest":
-        model = RandomForestRegressor(40, min_samples_leaf=5, max_features=0.1, random_state=seed)
+        model = RandomForestRegressor(30, min_samples_leaf=5, max_features=0.1, random_state=seed)
     else:
         # Neighbouring steps share four fifths of their window.
         return Ridge(alpha=50.0 * LAGS[kind], copy_X=False).fit(x[::2], y[::2])

@@ -71,15 +71,16 @@ simulated = data == "synthetic"
 #
 # Hands with motors in every finger exist. What is missing is a channel: signals of muscles on the skin tell
 # few movements apart, and who has lost the forearm has lost the muscles too. The nerves are still there, and
-# a person who tries to move the lost hand still sends commands down to it. {cite:t}`luu2022` place electrodes
-# inside the nerves' fascicles, and let a recurrent network, the "AI agent", turn what they hear into the
-# posture of a hand. Three people with amputations of months to years took part, says a review; they made each
-# gesture ten times with both hands at once, so that a glove on the hand that is there shows what the lost one
-# is meant to do. Then they matched gestures on a screen.
+# a person who tries to move the lost hand still sends commands down to it. {cite:t}`luu2022` place
+# electrodes inside the nerves' {term}`fascicles <fascicle>`, and let a recurrent network, the "AI agent",
+# turn what they hear into the posture of a hand. Three people with amputations of months to years took part,
+# says a review; they made each gesture ten times with both hands at once, so that a glove on the hand that
+# is there shows what the lost one is meant to do. Then they matched gestures on a screen.
 #
 # The numbers that the abstract gives are an accuracy of up to 97 to 98 %, a short reaction time, a high
-# information throughput, and predictions that hold over 16 months. Here is what each of them needs in order
-# to mean something. First, the loop: every block with the time that it takes in this book's simulation.
+# information {term}`throughput`, and predictions that hold over 16 months. Here is what each of them needs
+# in order to mean something. First, the loop: every block with the time that it takes in this book's
+# simulation.
 
 
 # %% tags=["remove-output"]
@@ -249,10 +250,10 @@ figures.show(
 # %% [markdown]
 # ## Planted truth
 #
-# Each degree of freedom has twelve motor units in the fascicles of its nerve. A unit is silent below its
-# threshold and fires faster with the drive above it; the nerve is 60 ms ahead of the hand. Sixteen contacts
-# in four fascicles hear the units near them, through white noise, crosstalk of muscles, the mains and
-# motion. Do the spikes keep to what was planted?
+# Each degree of freedom has twelve {term}`motor units <motor unit>` in the fascicles of its nerve. A unit is
+# silent below its threshold and fires faster with the drive above it; the nerve is 60 ms ahead of the hand.
+# Sixteen contacts in four fascicles hear the units near them, through white noise, crosstalk of muscles, the
+# mains and motion. Do the spikes keep to what was planted?
 
 # %% tags=["hide-input"]
 planted = study.planted_units(first.recording, 4)
@@ -264,7 +265,7 @@ fig, numbers = nerve_figures.draw_truth(
     planted["asked"][:n_seen],
     pd.DataFrame({"unit": units, "planted_hz": planted["planted_hz"], "found_hz": planted["found_hz"]}),
     pd.DataFrame(
-        {"channel": range(16), "fascicle": np.arange(16) // PER_FASCICLE, "snr_db": selected[0]["snr_db"]}
+        {"channel": range(16), "fascicle": 1 + np.arange(16) // PER_FASCICLE, "snr_db": selected[0]["snr_db"]}
     ),
 )
 rate_error = np.abs(planted["found_hz"] - planted["planted_hz"]).mean()
@@ -289,9 +290,10 @@ figures.show(
 
 # %% tags=["hide-input"]
 trials = study.open_recording(page["main"][0].recording)
-seconds = 8
-glove, intent = (np.concatenate(a[2:4])[: round(seconds / STEP_S)] for a in (trials.glove, trials.intent))
-signal = study.signal_of(page["main"][0].recording, 2, 2)
+moving = trials.glove[:12].mean((1, 2))
+start = int(np.argmax(moving[:-1] + moving[1:]))
+glove, intent = (np.concatenate(a[start : start + 2]) for a in (trials.glove, trials.intent))
+signal = study.signal_of(page["main"][0].recording, start, 2)
 fig, numbers = nerve_figures.draw_recording(
     signal, page["main"][0].recording.front.sample_hz, intent if simulated else None, glove, (1.5, 1.55)
 )
@@ -324,6 +326,7 @@ figures.show(
     data=numbers,
     out=out,
 )
+# %% tags=["remove-output"]
 glue("n_components", float(n_components))
 glue("n_columns", float(z.shape[1]))
 
@@ -368,9 +371,10 @@ figures.show(
 )
 
 # %% [markdown]
-# **States.** The accuracy that the abstract gives is of this kind. Its neighbour is the accuracy of a decoder
-# that always says "rest": most fingers rest most of the time, and the wrist moves in one gesture of twelve.
-# Balanced accuracy, the mean of the rates for active and for resting steps, is one half for it.
+# **States.** The accuracy that the abstract gives is of this kind. Its neighbour is the accuracy of a
+# decoder that always says "rest": most fingers rest most of the time, and the wrist moves in one gesture of
+# twelve. {term}`Balanced accuracy <balanced accuracy>`, the mean of the rates for active and for resting
+# steps, is one half for it.
 
 # %% tags=["hide-input"]
 fig, numbers = nerve_figures.draw_states(table, (0.97, 0.98), drawing)

@@ -177,6 +177,9 @@ def draw_latency(
     )  # fmt: skip
     cost.set(xscale="log", yscale="log", xlabel="parameters", ylabel="computing a tick (ms)")
     cost.yaxis.set_major_formatter("{x:g}")
+    sizes = sorted(set(models.n_parameters))
+    cost.set_xticks(sizes, [f"{n / 1e6:.1f} M" for n in sizes])
+    cost.set_xticks([], minor=True)
     figures.legend(cost, handlelength=1.4)
     numbers["C"] = figures.stack(costs, "series")
     return fig, figures.stack(numbers, "panel")

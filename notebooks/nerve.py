@@ -133,8 +133,8 @@ figures.show(
 #
 # ```{math}
 # :label: eq-nerve-features
-# \text{MAV} = \frac1N\sum_i |x_i|, \quad \text{WL} = \sum_i |\Delta_i|, \quad
-# \text{ZC} = \sum_i \mathbb 1[x_i x_{i+1} < 0 \wedge |\Delta_i| \ge \theta] .
+# \text{MAV} &= \frac1N\sum_i |x_i|, \qquad \text{WL} = \sum_i |\Delta_i|, \\
+# \text{ZC} &= \sum_i \mathbb 1[x_i x_{i+1} < 0 \wedge |\Delta_i| \ge \theta] .
 # ```
 #
 # All fourteen are sums over samples, so sums over blocks of 5 ms serve every window that holds the block, and
@@ -805,7 +805,7 @@ glue("retrained_least", float(100 * of["retrained"].least.mean()))
 # least new means and spreads, or electrodes that drift less than ours. Which of these the paper had is not
 # known to us.
 #
-# Move the slider through the months: the same finger, as three protocols decode it.
+# Move the slider through the months: the same finger, as the protocols decode it.
 
 # %% tags=["hide-input"]
 figure, numbers = results.play_months(settings, later, trained)
@@ -813,7 +813,7 @@ play.show(
     play.curves(figure, ("Month",), "Time (s)", "Flexion of the index finger", next(iter(figure))),
     "fig-nerve-play-months",
     caption="Test trials of one nerve in later months: what the glove shows of the index finger, and what "
-    "three protocols decode.",
+    "protocols decode.",
     alt=f"The frozen decoder's error grows to {numbers.groupby('month').frozen.mean().max():.2f} on average.",
     data=numbers.round(3),
     out=out,

@@ -93,11 +93,13 @@ def settle(key, values, control=""):
 
 
 plans = nerve.plan_trainings(settings, seed)
-page = plans if simulated else plans | nerve.plan_real(settings, data, seed)
+real = {} if simulated else nerve.plan_real(settings, data, seed)
+page = plans | real  # what the page is about
 later_plans = nerve.plan_later(settings, plans)
 match_plans = nerve.plan_matches(settings, plans, seed)
 sweep(study.record, nerve.sessions(plans, later_plans), label="sessions")
-trained = sweep_groups(study.train, page, label="decoders")
+trained = sweep_groups(study.train, plans, label="decoders")
+shown = trained | sweep_groups(study.train, real, label="decoders of recordings")
 later = sweep_groups(study.follow, later_plans, label="later sessions")
 matches = sweep_groups(study.match, match_plans, label="matching task")
 selected = sweep(study.select_channels, nerve.plan_selections(settings, plans), label="channels")
@@ -310,7 +312,7 @@ figures.show(
 )
 
 # %% tags=["hide-input"]
-mean, sd = (trained["main"][0][name] for name in ("mean", "sd"))
+mean, sd = (shown["main"][0][name] for name in ("mean", "sd"))
 z = normalised(trials.features[2], mean, sd)
 correlation = study.feature_correlation(trials.features)
 values = np.linalg.eigvalsh(np.corrcoef(trials.features.reshape(-1, z.shape[1]).T))[::-1]
@@ -340,7 +342,7 @@ reduction = raw_values / (len(FEATURES) * 16 / STEP_S)
 settle("reduction", [reduction])
 settle("reduction", [raw_values / (len(FEATURES) * 16 / 0.002)], "a window every 2 ms")
 linear, four = (
-    [results.summary(one)["mse"] for one in trained[name]] for name in ("ridge, ten steps", "four features")
+    [results.summary(one)["mse"] for one in shown[name]] for name in ("ridge, ten steps", "four features")
 )
 settle("error_linear", linear)
 settle("error_four_features", four if simulated else [])
@@ -352,8 +354,8 @@ settle("error_four_features", four if simulated else [])
 # degrees of freedom are explained worst.
 
 # %% tags=["hide-input"]
-found = trained["main"][0]
-table = results.score_table(page["main"], trained["main"])
+found = shown["main"][0]
+table = results.score_table(page["main"], shown["main"])
 n_shown = min(len(found["true"]), 8)
 fig, numbers = nerve_figures.draw_trajectories(
     found["true"][:n_shown].reshape(-1, 6), found["decoded"][:n_shown].reshape(-1, 6), table, drawing
@@ -394,12 +396,12 @@ figures.show(
 # %% tags=["remove-output"]
 def summed(name, key, against="true"):
     """A score of every decoder of a condition."""
-    return [results.summary(one, against)[key] for one in trained[name]]
+    return [results.summary(one, against)[key] for one in shown[name]]
 
 
 def resting(name, key):
     """A score of always saying rest in the test trials of a condition."""
-    return [results.summary(one | {"decoded": 0 * one["true"]})[key] for one in trained[name]]
+    return [results.summary(one | {"decoded": 0 * one["true"]})[key] for one in shown[name]]
 
 
 permuted = ", labels permuted"
@@ -453,7 +455,7 @@ settle("gesture_accuracy", right if simulated else [])
 # features of the same training trials; test trials are whole ones that none of them has seen.
 
 # %% tags=["hide-input"]
-compared = results.comparison(page, trained, 200)
+compared = results.comparison(page, shown, 200)
 fig, numbers = nerve_figures.draw_comparison(compared, drawing)
 errors = compared.groupby("decoder", sort=False).mse.mean()
 figures.show(
@@ -596,7 +598,7 @@ glue(
     float(np.subtract(*(outcomes["windows, one step"][k]["delay_ms"] for k in (long, usual)))),
 )
 glue("adds_recurrent", float(np.subtract(*(outcomes["windows"][k]["delay_ms"] for k in (long, usual)))))
-settle("tick_fits", [float(np.median(ticks.sum(1)) < STEP_S)])
+settle("tick_fits", [float(np.median(ticks.sum(1)) < STEP_S)] if simulated else [])
 glue("reaction_ms", float(np.mean([one["reaction_ms"] for one in outcomes[main_task]])))
 glue("delay_ms", float(np.mean([one["delay_ms"] for one in outcomes[main_task]])))
 glue("own_ms", float(1e3 * np.median(played["reaction_s"])))
@@ -760,7 +762,7 @@ hand_play.game(
 # trained anew (retrained); and frozen where nothing drifts.
 
 # %% tags=["hide-input"]
-months = results.month_table(settings, {name: trained[name] for name in plans}, later)
+months = results.month_table(settings, trained, later)
 fig, numbers = nerve_check_figures.draw_months(months, float(table.rest.mean()), drawing)
 last = months[months.month == max(settings.months)].groupby("protocol").accuracy.mean()
 figures.show(
@@ -970,7 +972,7 @@ figures.show(
 
 # %% tags=["hide-input"]
 if not simulated:
-    session_scores = results.score_table(page["recurrent"], trained["recurrent"])
+    session_scores = results.score_table(page["recurrent"], shown["recurrent"])
     HTML(
         tables.table(
             f"The recurrent network on {data}",

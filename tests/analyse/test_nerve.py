@@ -271,9 +271,7 @@ def test_recordings_of_people_have_every_decoder_and_a_front_end_for_their_rate(
         assert {name: [one.kind for one in those] for name, those in plans.items()} == {
             kind: [kind] for kind in nerve.DECODERS
         }
-        assert {one.recording for those in plans.values() for one in those} == {
-            RealRecording(data, 0, front)
-        }
+        assert {one.recording for those in plans.values() for one in those} == {RealRecording(data, 0, front)}
         assert front.sample_hz * STEP_S == round(front.sample_hz * STEP_S)
 
 

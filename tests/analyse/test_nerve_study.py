@@ -285,9 +285,7 @@ def test_exact_labels_are_the_intent_and_noisy_ones_have_the_noise_of_the_glove(
         ({}, FEATURES, (0, 1)),
     ],
 )
-def test_a_decoder_is_given_the_features_and_channels_that_it_asks_for(
-    monkeypatch, changes, kinds, channels
-):
+def test_a_decoder_is_given_the_features_and_channels_that_it_asks_for(monkeypatch, changes, kinds, channels):
     got = seen(monkeypatch, **changes)
     columns = [list(FEATURES).index(kind) * N_CHANNELS + c for kind in kinds for c in channels]
     np.testing.assert_allclose(got["found"]["mean"], 899.5 * (1 + np.array(columns)))

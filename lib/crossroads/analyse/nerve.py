@@ -85,14 +85,7 @@ def plan_trainings(settings: NerveSettings, seed: int) -> dict[str, list[Trainin
     ]
     plans = {"main": [replace(one, seed=seed + k) for one in main for k in range(settings.n_networks)]}
     linear = [replace(one, kind="ridge, ten steps") for one in main]
-    plans |= {kind: [_of_kind(settings, one, kind) for one in main] for kind in DECODERS}
-    for change, kinds in {
-        "labels permuted": (*CLASSIC, "ridge, ten steps", "convolutional", "recurrent"),
-        "steps shuffled": ("one step", "recurrent"),
-    }.items():
-        for kind in kinds:
-            varied = plans[kind][: settings.n_varied]
-            plans[f"{kind}, {change}"] = [replace(one, change=change) for one in varied]
+    plans |= _compared(settings, main)
     plans["exact labels"] = [replace(one, change="exact labels") for one in linear]
     plans["noisy labels"] = [replace(one, change="noisy labels") for one in linear]
     plans["four features"] = [replace(one, four=True) for one in linear]
@@ -125,6 +118,19 @@ def plan_trainings(settings: NerveSettings, seed: int) -> dict[str, list[Trainin
         f"retrained, month {m}": [replace(one, recording=_in_month(one, m)) for one in main]
         for m in settings.months
     }
+    return plans
+
+
+def _compared(settings: NerveSettings, main: list[Training]) -> dict[str, list[Training]]:
+    """Every kind of decoder on the sessions of the main ones, and the controls of that comparison."""
+    plans = {kind: [_of_kind(settings, one, kind) for one in main] for kind in DECODERS}
+    for change, kinds in {
+        "labels permuted": (*CLASSIC, "ridge, ten steps", "convolutional", "recurrent"),
+        "steps shuffled": ("one step", "recurrent"),
+    }.items():
+        for kind in kinds:
+            varied = plans[kind][: settings.n_varied]
+            plans[f"{kind}, {change}"] = [replace(one, change=change) for one in varied]
     return plans
 
 
@@ -219,10 +225,10 @@ def plan_selections(settings: NerveSettings, plans: dict[str, list[Training]]) -
 
 
 def plan_real(settings: NerveSettings, data: str, seed: int) -> dict[str, list[Training]]:
-    """Decoders trained on the first session of recordings, by kind."""
+    """The main decoder, and those compared with it, on the first session of recordings."""
     recording = RealRecording(data, 0, REAL_FRONT[data])
     first = Training(recording, settings.kind, settings.fitting(), 1, seed)
-    return {kind: [_of_kind(settings, first, kind)] for kind in DECODERS}
+    return {"main": [first]} | _compared(settings, [first])
 
 
 def sessions(plans: dict[str, list[Training]], later: dict[str, list[Later]]) -> list[Recording]:

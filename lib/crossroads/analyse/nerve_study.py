@@ -140,12 +140,16 @@ def record_real(recording: RealRecording) -> Result:
     """
     session: NerveSession = nerve_recordings.load(recording.name)[recording.index]
     good = np.setdiff1d(np.arange(session.signal.shape[1]), session.bad_channels)
-    x = Filter(recording.front, len(good))(session.signal[:, good])
-    sd = spread(x)
-    n = len(session.glove) // PER_TRIAL * PER_TRIAL
-    features, glove = Features(recording.front, sd)(x)[:n], session.glove[:n]
-    whole = np.asarray(session.valid[:n].reshape(-1, PER_TRIAL).all(1))
-    found = _as_trials(features, glove, glove, np.arange(len(whole)) // 5, sd)
+    n = len(session.glove) // PER_TRIAL
+    raw = session.signal[: round(n * TRIAL_S * session.rate_hz), good].reshape(n, -1, len(good))
+    low = Filter(recording.front, len(good))
+    filtered = [low(piece) for piece in raw]
+    sd = spread(np.concatenate(filtered[:CALIBRATION]))
+    features = Features(recording.front, sd)
+    found_features = np.concatenate([features(piece) for piece in filtered])
+    glove = session.glove[: n * PER_TRIAL]
+    whole = np.asarray(session.valid[: n * PER_TRIAL].reshape(n, PER_TRIAL).all(1))
+    found = _as_trials(found_features, glove, glove, np.arange(n) // 5, sd)
     return {name: a if name == "spread" else a[whole] for name, a in found.items()}
 
 

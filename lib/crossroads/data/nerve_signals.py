@@ -14,13 +14,9 @@ from scipy.signal import butter, sosfilt
 
 from crossroads.data.hand_movements import (
     CONTROL_HZ,
-    PER_STEP,
     TRIAL_S,
-    MirrorError,
-    at_steps,
-    wear_glove,
 )
-from crossroads.data.nerve_session import DOFS, GESTURES, NerveSession
+from crossroads.data.nerve_session import DOFS
 
 RAW_HZ = 10_000
 PER_CONTROL = RAW_HZ // CONTROL_HZ
@@ -328,23 +324,3 @@ def chunks(
     per_chunk = round(TRIAL_S * CONTROL_HZ)
     for start in range(0, len(path), per_chunk):
         yield source.chunk(ahead[None, start : start + per_chunk])[0]
-
-
-def simulate_session(
-    world: NerveWorld, path: np.ndarray, gesture: np.ndarray, rng: np.random.Generator, error: MirrorError
-) -> NerveSession:
-    """A whole session in memory; gesture : (n_trials,) of a path made of trials, else empty."""
-    n = len(path) // PER_STEP
-    trial = np.arange(n) // round(TRIAL_S * CONTROL_HZ / PER_STEP)
-    return NerveSession(
-        f"nerve {world.seed}, month {world.month}",
-        np.concatenate(list(chunks(grow_nerve(world), world, path, rng))),
-        RAW_HZ,
-        wear_glove(path, rng, error),
-        np.ones(n, bool),
-        trial,
-        gesture,
-        tuple(GESTURES),
-        NERVE_OF_CHANNEL,
-        intent=at_steps(path),
-    )

@@ -522,20 +522,24 @@ glue("forest_linear", float(np.mean(mse("forest") / mse("ridge, ten steps"))))
 task = match_plans["windows"][0].task
 main_task = f"{max(settings.n_gestures)} gestures"
 played = matches[main_task][0]
-shown = int(np.flatnonzero((played["user"] == 0) & played["success"].astype(bool))[0])
-cue_s = float(played["cue_s"][shown])
-near = (played["tick_s"] > cue_s - 0.3) & (played["tick_s"] < cue_s + played["match_s"][shown] + 0.8)
+example = int(np.flatnonzero((played["user"] == 0) & played["success"].astype(bool))[0])
+cue_s = float(played["cue_s"][example])
+near = (played["tick_s"] > cue_s - 0.3) & (played["tick_s"] < cue_s + played["match_s"][example] + 0.8)
 fig, numbers = nerve_check_figures.draw_timeline(
-    results.tick_table(played, near), cue_s, played["half_s"][shown], played["match_s"][shown], task.dwell_s
+    results.tick_table(played, near),
+    cue_s,
+    played["half_s"][example],
+    played["match_s"][example],
+    task.dwell_s,
 )
 figures.show(
     fig,
     "fig-nerve-timeline",
     caption="One cue of the matching task: flexion that is meant, decoded, and of the hand; cue, half of the "
     "intended movement, match, and the time for which it is held (shaded).",
-    alt=f"The cue asks for {list(GESTURES)[int(played['target'][shown])]}; half of the movement is made "
-    f"{1e3 * played['half_s'][shown]:.0f} ms after the cue, the match comes after "
-    f"{1e3 * played['match_s'][shown]:.0f} ms.",
+    alt=f"The cue asks for {list(GESTURES)[int(played['target'][example])]}; half of the movement is made "
+    f"{1e3 * played['half_s'][example]:.0f} ms after the cue, the match comes after "
+    f"{1e3 * played['match_s'][example]:.0f} ms.",
     data=numbers,
     out=out,
 )

@@ -24,7 +24,7 @@ def test_conda_environment_is_the_one_of_pyproject():
     pins, project = packages["pip"]
     assert pins == "-c constraints.txt"
     extras = re.fullmatch(r"-e \.\[(.*)\]", project).group(1).split(",")
-    assert extras == ["torch", "book", "speech", "lab"]
+    assert extras == ["torch", "book", "speech", "nerve", "lab"]
     assert set(extras) <= set(PROJECT["optional-dependencies"])
 
 

@@ -241,6 +241,7 @@ def test_a_silenced_nerve_has_neither_units_nor_muscles():
         world = usual.training.recording.world
         assert one.training == usual.training
         assert difference(world, one.world) == {"amplitude_uv": 0.0, "emg_uv": 0.0}
+        assert difference(usual.task, one.task) == {"n_cues": 1}
     assert len(MATCHES["nerve silenced"]) == SMALL.n_varied
 
 
@@ -268,9 +269,17 @@ def test_recordings_of_people_have_every_decoder_and_a_front_end_for_their_rate(
     assert nerve.REAL_FRONT["ninapro-db8"].rate_hz == DB8_HZ
     for data, front in nerve.REAL_FRONT.items():
         plans = nerve.plan_real(SMALL, data, SEED)
-        assert {name: [one.kind for one in those] for name, those in plans.items()} == {
-            kind: [kind] for kind in nerve.DECODERS
-        }
+        assert plans["main"] == plans["recurrent"]
+        for kind in nerve.DECODERS:
+            assert [(one.kind, one.change) for one in plans[kind]] == [(kind, "")]
+        controls = {name for name in plans if ", labels permuted" in name or ", steps shuffled" in name}
+        assert set(plans) == {"main", *nerve.DECODERS, *controls}
+        assert controls == {name for name in PLAN if ", labels permuted" in name or ", steps" in name}
+        for name in controls:
+            kind, change = name.rsplit(", ", 1)
+            assert [difference(*pair) for pair in zip(plans[kind], plans[name], strict=True)] == [
+                {"change": change}
+            ]
         assert {one.recording for those in plans.values() for one in those} == {RealRecording(data, 0, front)}
         assert front.sample_hz * STEP_S == round(front.sample_hz * STEP_S)
 

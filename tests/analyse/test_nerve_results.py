@@ -212,6 +212,14 @@ def test_an_activation_while_something_is_meant_is_no_false_one():
     assert nerve_results.false_activations(decoded, intent, 1)[0] == 0
 
 
+def test_what_begins_just_as_a_movement_ends_is_no_false_activation():
+    intent = held([2], 100, 150)
+    for begins, n in ((149, 0), (150, 0), (151, 1)):
+        decoded = held([3], begins, 180)
+        per_minute, _ = nerve_results.false_activations([decoded], intent, 1)
+        assert per_minute == pytest.approx(n * 60 / (0.02 * 149))
+
+
 def test_scores_of_decoders_have_their_nerve_and_seed():
     trainings = [SimpleNamespace(recording=r, seed=s) for r, s in (("a", 1), ("a", 2), ("b", 1))]
     table = nerve_results.score_table(trainings, [made(), made(0.1), made(0.2)])
@@ -232,9 +240,13 @@ def months():
     return {"main": networks, "retrained, month 4": first, "retrained, month 16": [made(0.02)] * 3}, later
 
 
-def test_months_have_one_row_a_protocol_month_and_nerve():
-    table = nerve_results.month_table(SETTINGS, *months())
-    rows = table.set_index(["protocol", "month", "nerve"]).accuracy
+@pytest.fixture(scope="module")
+def by_month():
+    return nerve_results.month_table(SETTINGS, *months())
+
+
+def test_months_have_one_row_a_protocol_month_and_nerve(by_month):
+    rows = by_month.set_index(["protocol", "month", "nerve"]).accuracy
     assert rows.index.is_unique
     protocols = ("frozen", "re-normalised", "fine-tuned", "retrained")
     expected = {(p, m, i) for p in protocols for m in (0, 4, 16) for i in range(3)}
@@ -248,8 +260,8 @@ def test_months_have_one_row_a_protocol_month_and_nerve():
     assert rows["retrained", 16, 0] == pytest.approx(0.98)
 
 
-def test_losses_are_from_the_first_month_to_the_worst():
-    losses = nerve_results.losses_over_months(nerve_results.month_table(SETTINGS, *months()))
+def test_losses_are_from_the_first_month_to_the_worst(by_month):
+    losses = nerve_results.losses_over_months(by_month)
     assert losses.loc[("frozen", 0), "loss"] == pytest.approx(0.25)
     assert losses.loc[("frozen", 0), "least"] == pytest.approx(0.7)
     assert losses.loc[("retrained", 2), "loss"] == pytest.approx(0, abs=1e-12)

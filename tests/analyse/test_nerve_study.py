@@ -487,13 +487,23 @@ def test_a_recorded_session_comes_in_pieces_without_gaps_and_bad_channels(real):
     end = (4 * PER_TRIAL + 10 + 1) * 40
     window = features_of_window(signal[end - 200 : end], trials.spread)
     np.testing.assert_allclose(trials.features[3, 10].reshape(14, 2), window, rtol=2e-5, atol=1e-5)
-    np.testing.assert_allclose(trials.spread, spread(signal))
+    np.testing.assert_allclose(trials.spread, spread(signal[:16_000]))  # of the first two pieces
     np.testing.assert_array_equal(np.flatnonzero(trials.test(1)), [3, 8, 9])
 
 
 def test_the_signal_of_a_recorded_session_is_cut_by_its_own_rate(real):
     found = study.signal_of(RealRecording("session", 1, FrontEnd(2000.0, 1, (20.0, 500.0))), 2, 1)
-    assert found.shape == (8000, 3)
-    np.testing.assert_allclose(
-        found, Filter(FrontEnd(2000.0, 1, (20.0, 500.0)), 3)(real.signal[16_000:24_000])
-    )
+    good = np.setdiff1d(np.arange(3), real.bad_channels)  # as in the trials
+    expected = Filter(FrontEnd(2000.0, 1, (20.0, 500.0)), len(good))(real.signal[16_000:24_000, good])
+    np.testing.assert_allclose(found, expected)
+
+
+def test_a_session_at_another_rate_is_refused(monkeypatch):
+    signal, steps = np.zeros((8, 2), np.float32), np.zeros((1, 6))
+    session = NerveSession(
+        "one", signal, 2000.0, steps, np.ones(1, bool), np.zeros(1, int), np.zeros(1, int), ("rest",),
+        np.zeros(2, int),
+    )  # fmt: skip
+    monkeypatch.setattr(study.nerve_recordings, "load", lambda name: [session])
+    with pytest.raises(ValueError, match=r"session 0 \(one\): sampled at 2000 Hz, expected 10000"):
+        study.record_real(study.RealRecording("session", 0, FrontEnd()))

@@ -138,11 +138,10 @@ def record_real(recording: RealRecording) -> Result:
 
     Five pieces in a row count as one gesture, so that the last of them may be the test.
     """
-    session: NerveSession = nerve_recordings.load(recording.name)[recording.index]
-    good = np.setdiff1d(np.arange(session.signal.shape[1]), session.bad_channels)
+    session, signal = _open_session(recording)
     n = len(session.glove) // PER_TRIAL
-    raw = session.signal[: round(n * TRIAL_S * session.rate_hz), good].reshape(n, -1, len(good))
-    low = Filter(recording.front, len(good))
+    raw = signal[: round(n * TRIAL_S * session.rate_hz)].reshape(n, -1, signal.shape[1])
+    low = Filter(recording.front, signal.shape[1])
     filtered = [low(piece) for piece in raw]
     sd = spread(np.concatenate(filtered[:CALIBRATION]))
     features = Features(recording.front, sd)
@@ -151,6 +150,24 @@ def record_real(recording: RealRecording) -> Result:
     whole = np.asarray(session.valid[: n * PER_TRIAL].reshape(n, PER_TRIAL).all(1))
     found = _as_trials(found_features, glove, glove, np.arange(n) // 5, sd)
     return {name: a if name == "spread" else a[whole] for name, a in found.items()}
+
+
+def _open_session(recording: RealRecording) -> tuple[NerveSession, np.ndarray]:
+    """A recorded session, and its signal without bad channels.
+
+    Raises
+    ------
+    ValueError : its rate is not that of the front end.
+    """
+    session = nerve_recordings.load(recording.name)[recording.index]
+    if session.rate_hz != recording.front.rate_hz:
+        raise ValueError(
+            f"{recording.name}, session {recording.index} ({session.name}): sampled at {session.rate_hz:g} "
+            f"Hz, expected {recording.front.rate_hz:g}: give another front end in "
+            "crossroads.analyse.nerve.REAL_FRONT"
+        )
+    good = np.setdiff1d(np.arange(session.signal.shape[1]), session.bad_channels)
+    return session, session.signal[:, good]
 
 
 def _as_trials(
@@ -422,9 +439,9 @@ def feature_correlation(features: np.ndarray) -> np.ndarray:
 def signal_of(recording: Recording | RealRecording, first: int, n: int) -> np.ndarray:
     """(T, C) filtered signal [uV] of n trials of a session, from trial `first` on."""
     if isinstance(recording, RealRecording):
-        session = nerve_recordings.load(recording.name)[recording.index]
+        session, signal = _open_session(recording)
         per_trial = round(session.rate_hz * TRIAL_S)
-        raw = session.signal[first * per_trial : (first + n) * per_trial]
+        raw = signal[first * per_trial : (first + n) * per_trial]
         return Filter(recording.front, raw.shape[1])(raw)
     low = Filter(recording.front, len(NERVE_OF_CHANNEL))
     filtered = [low(chunk) for chunk in islice(_chunks_of(recording), first + n)]

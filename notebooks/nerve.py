@@ -350,8 +350,8 @@ settle("error_four_features", four if simulated else [])
 # %% [markdown]
 # ## Six degrees of freedom at once
 #
-# Most steps of a trial are hold or rest, and these are easy. Look at the flanks in **A**, and at which degrees
-# of freedom are explained worst.
+# Most steps of a trial are hold or rest, and these are easy. Look at the flanks in **A**, and at which
+# degrees of freedom are explained worst.
 
 # %% tags=["hide-input"]
 found = shown["main"][0]

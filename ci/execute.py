@@ -17,7 +17,7 @@ from multiprocessing.context import SpawnProcess
 import joblib
 from tqdm import tqdm
 
-from ci import hand_model, recordings
+from ci import recordings
 from ci.run_one import failed_notebook, run_one, work_folder
 from ci.runs import Run, from_arguments, is_current, key
 from crossroads.data.settings import ROOT
@@ -146,6 +146,8 @@ def main(arguments: list[str] | None = None) -> int:
     if any(run.chapter == "hmgm" for run in runs):
         recordings.fetch()
     if any(run.chapter == "nerve" for run in runs):
+        from ci import hand_model  # no other chapter needs what it imports
+
         hand_model.fetch()
     try:
         failed = execute(runs, options.jobs)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -212,21 +214,18 @@ def tick_times(
 
 def recomputing_times(network: nn.Module, n_features: int, n_steps: int, n_ticks: int) -> np.ndarray:
     """(n_ticks,) seconds that a network takes to decode one step when it starts anew from n_steps before."""
-    window = np.zeros((1, n_steps, n_features), np.float32)
-    taken = np.empty(n_ticks)
-    for i in range(n_ticks):
-        start = time.perf_counter()
-        decode(network, window)
-        taken[i] = time.perf_counter() - start
-    return taken
+    return _call_times(partial(decode, network, np.zeros((1, n_steps, n_features), np.float32)), n_ticks)
 
 
 def step_times(network: nn.Module, n_features: int, n_ticks: int) -> np.ndarray:
     """(n_ticks,) seconds that a network with its state carried on takes for one step."""
-    live, step = LiveDecoder(network), np.zeros((1, n_features), np.float32)
-    taken = np.empty(n_ticks)
-    for i in range(n_ticks):
-        start = time.perf_counter()
-        live(step)
-        taken[i] = time.perf_counter() - start
-    return taken
+    return _call_times(partial(LiveDecoder(network), np.zeros((1, n_features), np.float32)), n_ticks)
+
+
+def _call_times(call: Callable[[], object], n: int) -> np.ndarray:
+    """(n,) seconds that each of n calls takes."""
+    moments = [time.perf_counter()]
+    for _ in range(n):
+        call()
+        moments.append(time.perf_counter())
+    return np.diff(moments)

@@ -1,12 +1,15 @@
 """Writes what the book's pages take from results: `python -m ci.pages --source DIR --size SIZE`.
 
-The pages in book/ include the fragments DIR/chapters/_home.md, _claims.md, _departures.md and _runs.md. They
-come from the runs of that size, from the recorded results, and from the first cell of each chapter: its
-heading, and the paragraphs that begin with **Paper or **Question.
+The pages in book/ include the fragments DIR/chapters/_home.md, _shared.md, _claims.md, _departures.md,
+_runs.md, _data.md and _rules.md. They come from the runs of that size and the recorded results; from the
+first cell of each chapter (its heading, and the paragraphs that begin with **Paper or **Question), its imports
+and its sizes file; and from the code that reads claims.
 """
 
 import argparse
+import ast
 import base64
+import csv
 import json
 import re
 from collections import Counter
@@ -15,10 +18,16 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from ci.runs import Run, chapters
-from crossroads.data.settings import ROOT
+import grimp
+import pybtex.database
+
+from ci.runs import Run, chapters, modules
+from crossroads.data.settings import ROOT, data_names
+from crossroads.data.units import PACKAGE
 from crossroads.report import tables
-from crossroads.report.claims import read_claims, read_recorded
+from crossroads.report.claims import FORMS, KINDS, ClaimsFile, read_claims, read_recorded
+
+ROOMS = ("data", "models", "analyse", "report")
 
 
 @dataclass(frozen=True)
@@ -95,23 +104,76 @@ def verdicts(claims: list[dict[str, Any]]) -> str:
     return " ".join(chips) or "no claims"
 
 
+def shared(names: list[str]) -> str:
+    """Which modules of the library serve more than one of these chapters, and how many serve one alone."""
+    graph = grimp.build_graph("crossroads", cache_dir=None)
+    used: dict[str, set[str]] = {}
+    for chapter in names:
+        direct = modules(Run(chapter).notebook)
+        for module in direct.union(*(graph.find_upstream_modules(name) for name in direct)):
+            if module.count(".") == 2:  # crossroads, its room, its own name
+                used.setdefault(module, set()).add(chapter)
+    header = ["Module", *(f'<a href="../chapters/{chapter}.html">{chapter}</a>' for chapter in names)]
+    rows = []
+    for room in ROOMS:
+        own = {module: by for module, by in sorted(used.items()) if module.split(".")[1] == room}
+        for module in sorted((module for module in own if len(own[module]) > 1), key=lambda m: -len(own[m])):
+            source = (
+                (PACKAGE.parent / module.replace(".", "/")).with_suffix(".py").read_text(encoding="utf-8")
+            )
+            about = (ast.get_docstring(ast.parse(source)) or "").split("\n")[0]
+            name = f"<code>{room}.{module.split('.')[2]}</code><br><small>{escape(about)}</small>"
+            rows.append([name, *("●" if chapter in own[module] else "" for chapter in names)])
+        alone = Counter(chapter for by in own.values() if len(by) == 1 for chapter in by)
+        rows.append([f"modules of <code>{room}</code> that serve one chapter alone"])
+        rows[-1] += [str(alone[chapter]) for chapter in names]
+    return _raw(tables.table("Which modules serve which chapters", header, rows))
+
+
 def claims(results: list[Result]) -> str:
     """One table of all claims, with what filter.js filters by."""
+    bibliography = pybtex.database.parse_file(str(ROOT / "book/references.bib"), "bibtex").entries
     rows, tags = [], []
     for result in results:
+        recorded = read_recorded(ROOT / "book/recorded" / result.chapter)
+        doi = bibliography[_claims_file(result.chapter).reference].fields["doi"]
+        page = f"../chapters/{result.chapter}.html"
+        history = _history(result.chapter)
         for claim in result.claims:
-            first, *rest = tables.claim_cells(claim)
-            link = f"../chapters/{result.chapter}.html#claim-{result.chapter}-{claim['id']}"
-            rows.append([f'{first}<br><a href="{link}">{escape(result.chapter)}</a>', *rest])
-            tags.append(f'data-chapter="{result.chapter}" data-verdict="{claim["verdict"]}"')
-    return _raw(tables.table("All claims", tables.CLAIM_HEADER, rows, tags))
+            first, paper, *rest = tables.claim_cells(claim, recorded, page, "adding-a-paper.html")
+            link = f"{page}#claim-{result.chapter}-{claim['id']}"
+            first = f'<a href="{link}">{escape(result.chapter)}</a> {first}'
+            paper += f'<br><a href="https://doi.org/{doi}">the paper</a>'
+            rows.append([first, paper, *rest, history.get(claim["id"], "not recorded")])
+            source = claim["paper"]["source"] if claim["paper"] else "no number known"
+            tag = {"chapter": result.chapter, "verdict": claim["verdict"], "source": source}
+            tags.append(" ".join(f'data-{name}="{value}"' for name, value in tag.items()))
+    return _raw(tables.table("All claims", [*tables.CLAIM_HEADER, "Recorded, newest first"], rows, tags))
+
+
+def _history(chapter: str) -> dict[str, str]:
+    """By claim: all that `make record` has ever found, newest first."""
+    file = ROOT / "book/recorded" / chapter / "history.csv"
+    found: dict[str, str] = {}
+    if not file.is_file():
+        return found
+    with file.open(encoding="utf-8", newline="") as lines:
+        for row in sorted(csv.DictReader(lines), key=lambda row: row["date"], reverse=True):
+            value = {end: float(row[end]) for end in ("value", "low", "high")} if row["value"] else None
+            estimate = value and value | {"n": int(row["n"]), "unit": row["unit"]}
+            about = escape(f"{row['data']}, {row['size']}, {row['date'][:10]}, {row['commit'][:7]}")
+            entry = (
+                f"{tables.verdict(row['verdict'])}<br>{tables.interval(estimate)}<br><small>{about}</small>"
+            )
+            found[row["claim"]] = found.get(row["claim"], "") + f"<div>{entry}</div>"
+    return found
 
 
 def departures(results: list[Result]) -> str:
     """The departures and the panels not drawn, chapter by chapter."""
     parts = []
     for result in results:
-        file = read_claims(ROOT / "notebooks" / f"{result.chapter}.claims.yml")
+        file = _claims_file(result.chapter)
         parts += [f"## {result.title}\n", _raw(tables.departures_table(result.departures))]
         if file.not_drawn:
             parts.append(_raw(tables.not_drawn_table(file.not_drawn)))
@@ -142,6 +204,31 @@ def runs(results: list[Result]) -> str:
     return _raw(tables.table("Runs", header, rows))
 
 
+def data() -> str:
+    """What the parameter `data` may be in each chapter, and what was recorded with it."""
+    rows = []
+    for chapter in chapters():
+        recorded = read_recorded(ROOT / "book/recorded" / chapter)
+        for name in data_names(chapter, folder=ROOT / "ci/sizes"):
+            when = [
+                f"{result['size']}, {result['run']['date'][:10]}"
+                for result in recorded
+                if result["data"] == name
+            ]
+            rows.append([f"{chapter}", f"<code>DATA={name}</code>", "<br>".join(when) or "no"])
+    return _raw(tables.table("Data of the chapters", ["Chapter", "Data", "Recorded results"], rows))
+
+
+def rules() -> str:
+    """The kinds of rules that a claim may have."""
+    rows = []
+    for kind, forms in FORMS.items():
+        fields = " or ".join(", ".join(f"<code>{field}</code>" for field in form) for form in forms)
+        rows.append([f"<code>{kind}</code>", fields, escape(KINDS[kind])])
+    tags = [f'id="rule-{kind}"' for kind in FORMS]
+    return _raw(tables.table("Kinds of rules", ["Kind", "Fields", "Holds when"], rows, tags))
+
+
 def write(source: Path, size: str) -> None:
     """Write all fragments into `source`/chapters."""
     folder = source / "chapters"
@@ -149,12 +236,19 @@ def write(source: Path, size: str) -> None:
     results = read_results(size)
     fragments = {
         "home": home(results, folder),
+        "shared": shared([result.chapter for result in results]),
         "claims": claims(results),
         "departures": departures(results),
         "runs": runs(results),
+        "data": data(),
+        "rules": rules(),
     }
     for name, text in fragments.items():
         (folder / f"_{name}.md").write_text(text, encoding="utf-8")
+
+
+def _claims_file(chapter: str) -> ClaimsFile:
+    return read_claims(ROOT / "notebooks" / f"{chapter}.claims.yml")
 
 
 def _raw(html: str) -> str:

@@ -79,7 +79,8 @@ rng, drawing = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).s
 # Two things are meant to make that work. One network serves all listeners of a data set, with a small part of
 # its own for each, so that their hours add up. And the network is not taught to draw the sound, but to tell
 # the true one from the others: a contrastive loss {cite:p}`radford2021`, on features from a speech model that
-# was trained without any brain {cite:p}`baevski2020`.
+# was trained without any brain {cite:p}`baevski2020`. Here the encoder of a smaller one, Whisper
+# {cite:p}`radford2022`, takes its place.
 #
 # ```{list-table} Headlines of the two versions. They count other candidates, so they are no contradiction.
 # :header-rows: 1

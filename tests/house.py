@@ -48,7 +48,7 @@ class House:
     def chapter(self, name: str, body: str) -> None:
         """Add a chapter whose notebook does `body` and claims nothing."""
         self.write(f"notebooks/{name}.py", NOTEBOOK.format(body=body))
-        self.write(f"notebooks/{name}.claims.yml", "claims: []\n")
+        self.write(f"notebooks/{name}.claims.yml", "reference: doe1999\ncontrols: {}\nclaims: []\n")
         self.write(f"ci/sizes/{name}.yml", SIZES)
         with (self.root / "_toc.yml").open("a") as toc:
             toc.write(f"- file: chapters/{name}\n")

@@ -1,4 +1,4 @@
-// Lets a reader narrow the table of all claims to a chapter or a verdict.
+// Lets a reader narrow the table of all claims to a chapter, a verdict, or where the paper's value comes from.
 const rows = [...document.querySelectorAll("tr[data-verdict]")];
 
 function chooser(name, key) {
@@ -11,7 +11,7 @@ function chooser(name, key) {
 }
 
 if (rows.length) {
-  const choosers = [chooser("Chapter", "chapter"), chooser("Verdict", "verdict")];
+  const choosers = [chooser("Chapter", "chapter"), chooser("Verdict", "verdict"), chooser("The paper's value", "source")];
   const count = document.createElement("output");
   const bar = document.createElement("div");
   bar.className = "cr-filter";

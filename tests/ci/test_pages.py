@@ -7,15 +7,20 @@ import re
 import pytest
 
 from ci import pages, runs
-from crossroads.report.claims import Ledger
+from crossroads.data.settings import ROOT
+from crossroads.report.claims import FORMS, Ledger
 from crossroads.report.intervals import Estimate
 from crossroads.report.tables import claims_table
 
 CLAIMS = """
+reference: doe1999
+controls:
+  shuffled: {what: "Trials are <shuffled>.", figure: fig-angles-controls}
 claims:
-- {id: slow, says: "Angles < 90 & slow.", where: Fig. 1, paper: null, ours: angle,
+- {id: slow, says: "Angles < 90 & slow.", where: Fig. 1, figure: fig-angles-a, paper: null, ours: angle,
    rule: {kind: within, low: 70, high: 110}, control: shuffled, accepted: reproduced}
-- {id: fast, says: Fast., where: Fig. 2, paper: {value: 5, unit: "", source: text}, ours: speed,
+- {id: fast, says: Fast., where: Fig. 2, figure: fig-angles-b, ours: speed,
+   paper: {value: 5, unit: "", source: text},
    rule: {kind: within, tolerance: 1}, control: shuffled, accepted: not reproduced,
    reason: "Slow & steady."}
 departures:
@@ -70,6 +75,13 @@ def root(tmp_path, monkeypatch):
     (tmp_path / "_toc.yml").write_text(f"format: jb-book\nroot: book/index\nchapters: {chapters}\n")
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "notebooks" / "angles.claims.yml").write_text(CLAIMS)
+    (tmp_path / "notebooks" / "angles.py").write_text("from crossroads.report import claims\n")
+    (tmp_path / "lib").symlink_to(ROOT / "lib")
+    (tmp_path / "book").mkdir()
+    (tmp_path / "book" / "references.bib").write_text("@article{doe1999, doi = {10.1/x}}")
+    (tmp_path / "ci" / "sizes").mkdir(parents=True)
+    for chapter in ("angles", "never"):
+        (tmp_path / "ci" / "sizes" / f"{chapter}.yml").write_text("data: [synthetic, real]\nsizes: {ci: {}}")
     return tmp_path
 
 
@@ -120,13 +132,16 @@ def test_only_chapters_run_at_this_size_are_shown(root, folder):
 
 def test_every_claim_can_be_filtered_and_leads_to_its_place(root, folder):
     text = fragment(root, "claims")
-    assert re.findall(r'<tr data-chapter="(\w+)" data-verdict="([\w ]+)">', text) == [
-        ("angles", "reproduced"),
-        ("angles", "not reproduced"),
-    ]
+    tags = re.findall(r'<tr data-chapter="(\w+)" data-verdict="([\w ]+)" data-source="([\w ]+)">', text)
+    assert tags == [("angles", "reproduced", "no number known"), ("angles", "not reproduced", "text")]
     assert "Angles &lt; 90 &amp; slow." in text
     assert text.count("Slow &amp; steady.") == 1
-    links = re.findall(r'href="../chapters/angles.html#([\w-]+)"', text)
+    assert text.count('href="https://doi.org/10.1/x"') == 2
+    figures = re.findall(r'href="../chapters/angles.html#(fig-[\w-]+)"', text)
+    assert figures == ["fig-angles-a", "fig-angles-controls", "fig-angles-b", "fig-angles-controls"]
+    assert text.count("Trials are &lt;shuffled&gt;.") == 2
+    assert re.findall(r'href="adding-a-paper.html#(rule-[\w-]+)"', text) == ["rule-within", "rule-within"]
+    links = re.findall(r'href="../chapters/angles.html#(claim-[\w-]+)"', text)
     rows = json.loads((folder / "claims.json").read_text())["claims"]
     assert links == re.findall(r'<tr id="([\w-]+)"', claims_table("angles", rows))
 
@@ -154,6 +169,44 @@ def test_runs_tell_time_memory_and_machine_of_recorded_ones_too(root, folder):
     assert recorded_cells[4] == "2025-03-04<br><small>0123456, uncommitted changes</small>"
 
 
+def test_a_claim_shows_all_that_was_ever_recorded_newest_first(root, folder):
+    (root / "book" / "recorded" / "angles").mkdir(parents=True)
+    (root / "book" / "recorded" / "angles" / "history.csv").write_text(
+        "date,commit,size,data,seed,claim,verdict,value,low,high,n,unit\n"
+        "2025-01-02T03:04:05,abcdef0123,paper,mouse,0,slow,partly,71.5,70.0,73.0,12,deg\n"
+        "2025-03-04T05:06:07,0123456789,paper,mouse,0,slow,reproduced,85.25,84.0,87.0,12,deg\n"
+        "2025-03-04T05:06:07,0123456789,paper,mouse,0,fast,not testable,,,,,\n"
+    )
+    slow, fast = fragment(root, "claims").split("<tr data-")[1:]
+    assert slow.index("85.2 deg") < slow.index("0123456") < slow.index("71.5 deg") < slow.index("abcdef0")
+    assert "mouse, paper, 2025-01-02" in slow
+    assert "– not testable</span><br>not measured" in fast
+
+
+def test_shared_modules_are_told_apart_from_those_of_one_chapter(root, folder):
+    text = fragment(root, "shared")
+    assert "●" not in text  # one chapter alone shares nothing
+    counts = re.findall(r"<code>(\w+)</code> that serve one chapter alone</th><td>(\d+)</td>", text)
+    assert [room for room, _ in counts] == ["data", "models", "analyse", "report"]
+    assert dict(counts)["models"] == "0"
+    (root / "notebooks" / "never.py").write_text("from crossroads.models import learning\n")
+    (root / "notebooks" / "other.py").write_text("from crossroads.report.claims import Ledger\n")
+    three = pages.shared(["never", "angles", "other"])
+    rows = dict(re.findall(r'<th scope="row"><code>([\w.]+)</code>.*?</th>(.*?)</tr>', three))
+    assert rows["report.claims"] == "<td></td><td>●</td><td>●</td>"
+    assert "models.learning" not in rows
+
+
+def test_data_and_rules_come_from_what_reads_them(root, folder):
+    assert re.findall(r"<th[^>]*>(\w+)</th><td><code>DATA=(\w+)</code></td>", fragment(root, "data")) == [
+        *(("never", "synthetic"), ("never", "real")),
+        *(("angles", "synthetic"), ("angles", "real")),
+    ]
+    rules = fragment(root, "rules")
+    assert re.findall(r'<tr id="rule-([\w-]+)">', rules) == list(FORMS)
+    assert "<code>low</code>, <code>high</code> or <code>tolerance</code>" in rules
+
+
 def test_the_same_results_give_the_same_bytes(root, folder):
-    names = ("home", "claims", "departures", "runs")
+    names = ("home", "shared", "claims", "departures", "runs", "data", "rules")
     assert [fragment(root, name) for name in names] == [fragment(root, name) for name in names]

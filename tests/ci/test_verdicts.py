@@ -1,5 +1,4 @@
 import json
-from pathlib import Path
 
 import pytest
 
@@ -7,10 +6,14 @@ from ci import record, robust, runs, verdicts
 from ci.runs import Run
 
 CLAIMS = """
+reference: doe1999
+controls:
+  flat: {{what: It is flat., figure: fig-demo-a}}
 claims:
 - id: steep
   says: It rises.
   where: Fig. 1
+  figure: fig-demo-a
   paper: null
   ours: slope
   rule: {{kind: sign, is: positive}}
@@ -34,7 +37,9 @@ def settle(run: Run, verdict: str, value: float = 1.25) -> None:
     row = {"id": "steep", "ours": ours, "rule": {"kind": "sign", "is": "positive"}, "also": []}
     row |= {"verdict": verdict, "control": {"name": "flat", "value": 0.1, "low": -1.0, "high": 1.0}}
     (run.folder / "figures").mkdir(parents=True)
-    for name, content in {"claims": {"claims": [row]}, "departures": [], "run": {"key": "k"}}.items():
+    parameters = {"size": run.size, "data": run.data, "seed": run.seed}
+    about = {"key": "k", "date": "2025-03-04", "commit": "0123456", "parameters": parameters}
+    for name, content in {"claims": {"claims": [row]}, "departures": [], "run": about}.items():
         (run.folder / f"{name}.json").write_text(json.dumps(content))
     (run.folder / "figures/fig-demo-a.csv").write_text("x\n1\n")
     (run.folder / "demo.ipynb").write_text("{}")
@@ -108,4 +113,17 @@ def test_recording_replaces_the_old_result_and_leaves_the_notebook_out(house):
     found = sorted(str(file.relative_to(target)) for file in target.rglob("*") if file.is_file())
     assert found == ["claims.json", "departures.json", "figures/fig-demo-a.csv", "run.json"]
     assert (target / "claims.json").read_bytes() == (run.folder / "claims.json").read_bytes()
-    assert [file.name for file in Path(target.parent).iterdir()] == ["paper--published"]
+    assert sorted(file.name for file in target.parent.iterdir()) == ["history.csv", "paper--published"]
+
+
+def test_the_history_keeps_what_a_new_result_replaces(house):
+    for seed, verdict, value in ((7, "reproduced", 1.25), (8, "partly", 1.75)):
+        run = Run("demo", "paper", "published", seed)
+        settle(run, verdict, value)
+        target = record.record(run, house / "recorded")
+    assert json.loads((target / "run.json").read_text())["parameters"]["seed"] == 8
+    assert target.with_name("history.csv").read_text().splitlines() == [
+        "date,commit,size,data,seed,claim,verdict,value,low,high,n,unit",
+        "2025-03-04,0123456,paper,published,7,steep,reproduced,1.25,0.5,2.0,5,Hz",
+        "2025-03-04,0123456,paper,published,8,steep,partly,1.75,0.5,2.0,5,Hz",
+    ]

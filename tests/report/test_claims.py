@@ -10,15 +10,27 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossroads.report.claims import VERDICTS, Ledger, holds, read_claims, read_recorded, verdict
+from crossroads.report.claims import (
+    FORMS,
+    KINDS,
+    VERDICTS,
+    Ledger,
+    holds,
+    read_claims,
+    read_recorded,
+    verdict,
+)
 from crossroads.report.intervals import Estimate
 
 CONTENT = {
+    "reference": "doe1999",
+    "controls": {"plateau": {"what": "The planes stay.", "figure": "fig-demo-controls"}},
     "claims": [
         {
             "id": "near-orthogonal",
             "says": "Before the cue the planes are near-orthogonal.",
             "where": "Fig. 2C",
+            "figure": "fig-demo-planes",
             "paper": {"value": 80, "unit": "deg", "source": "text"},
             "ours": "theta_pre",
             "rule": {"kind": "within", "low": 70, "high": 110},
@@ -84,7 +96,16 @@ MISTAKES = {
         lambda c: c["claims"].append("theta"),
         "claim no. 2: expected a mapping with id, says",
     ),
-    "unknown section": (lambda c: c.update(claim=[]), "unknown key 'claim'; allowed: claims, departures"),
+    "figure no label": (in_claim(figure="Figure 2"), "figure is 'Figure 2'; a label such as fig-topic-name"),
+    "control without a sentence": (lambda c: c.update(controls={}), "only one names: plateau"),
+    "control of no claim": (
+        lambda c: c["controls"].update(noise={"what": "No noise.", "figure": "fig-demo-a"}),
+        "controls and claims must name the same controls; only one names: noise",
+    ),
+    "unknown section": (
+        lambda c: c.update(claim=[]),
+        "unknown key 'claim'; allowed: reference, controls, claims",
+    ),
     "claims no list": (lambda c: c.update(claims={}), "claims must be list"),
     "duplicate id": (lambda c: c["claims"].append(c["claims"][0]), "'near-orthogonal' stands 2 times"),
     "id shared": (lambda c: c["departures"][0].update(id="near-orthogonal"), "stands 2 times"),
@@ -213,6 +234,10 @@ def test_every_kind_of_rule_at_its_border(rule, paper, level, border, belongs, o
     assert not holds(rule, point(outside), paper, level)
 
 
+def test_every_kind_of_rule_is_explained():
+    assert KINDS.keys() == FORMS.keys()
+
+
 def test_a_sign_needs_the_whole_interval():
     rule = {"kind": "sign", "is": "positive"}
     assert holds(rule, Estimate(1.0, 0.1, 2.0, 9))
@@ -259,7 +284,11 @@ def test_a_settled_claim_as_written(chapter, tmp_path):
     assert row["ours"] == {"value": 82.0, "low": 78.0, "high": 86.0, "n": 10, "unit": "deg"}
     assert row["paper"] == {"value": 80, "unit": "deg", "source": "text"}
     assert row["also"][0]["passed"] is True
-    assert row["control"] == {"name": "plateau", "value": 5.0, "low": 5.0, "high": 5.0, "passed": False}
+    told = {"what": "The planes stay.", "figure": "fig-demo-controls"}
+    found = {"value": 5.0, "low": 5.0, "high": 5.0, "passed": False}
+    assert row["control"] == {"name": "plateau", **told, **found}
+    assert row["level"] is None
+    assert row["also"][0]["level"] == 0.9  # of ai_post, with which ai_pre is compared
     assert (row["passed"], row["verdict"]) == (True, "reproduced")
     effects = json.loads((tmp_path / "out" / "departures.json").read_text())
     assert effects[0]["effect"]["other"]["value"] == 41.0

@@ -23,9 +23,10 @@ VERDICTS = set(tables.MARKS)
 VARIES = "varies"  # accepted of a claim whose verdict at ci size differs between seeds: it is not guarded
 SOURCES = {"text", "code", "review"}  # where a paper's value may come from
 
-# What a field may hold: a type, several types, or a set of allowed words.
+# What a field may hold: a type, several types, a set of allowed words, or a pattern.
 NUMBER = (int, float)
 LEVEL = (int, float, str)  # a number, or the key of another measurement
+FIGURE = re.compile("fig-[a-z0-9]+(-[a-z0-9]+)*")
 FORMS: dict[str, list[dict[str, Any]]] = {  # the forms that each kind of rule may take
     "within": [{"low": NUMBER, "high": NUMBER}, {"tolerance": NUMBER}],
     "sign": [{"is": {"positive", "negative"}}],
@@ -38,6 +39,14 @@ FORMS: dict[str, list[dict[str, Any]]] = {  # the forms that each kind of rule m
     "monotone": [{"is": {"rising", "falling"}, "at_least": NUMBER}],
     "peak-in-range": [{"low": NUMBER, "high": NUMBER}],
     "ratio": [{"at_least": NUMBER}, {"at_most": NUMBER}],
+}
+KINDS = {  # when a rule of each kind holds
+    "within": "the value lies between the two, or that near to the paper's value",
+    "sign": "the whole interval lies on that side of zero",
+    "order": "the value lies above or below a number or another key, perhaps by a margin",
+    "monotone": "the value, a rank correlation, is at least that strong",
+    "peak-in-range": "the value, the place of a peak, lies between the two",
+    "ratio": "the value is at least, or at most, that",
 }
 
 
@@ -56,6 +65,7 @@ class Claim:
     id: str
     says: str
     where: str
+    figure: str  # label of the figure of ours that shows it
     paper: dict[str, Any] | None
     parts: tuple[Part, ...]
     control: str
@@ -68,6 +78,8 @@ class ClaimsFile:
     """A checked claims file."""
 
     path: Path
+    reference: str  # key of the paper in book/references.bib
+    controls: dict[str, dict[str, str]]  # by name: what was taken out, and the figure that shows it
     claims: tuple[Claim, ...]
     departures: tuple[dict[str, Any], ...]
     not_drawn: tuple[dict[str, str], ...]
@@ -88,11 +100,18 @@ def read_claims(path: Path) -> ClaimsFile:
         raise ValueError(f"{path}: no such file; every chapter has a claims file") from None
     except yaml.YAMLError as error:
         raise ValueError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    _check(content, f"{path}", {"claims": list}, {"departures": list, "not_drawn": list})
+    needs: dict[str, Any] = {"reference": str, "controls": dict, "claims": list}
+    _check(content, f"{path}", needs, {"departures": list, "not_drawn": list})
 
     claims = [
         _read_claim(entry, f"{path}: {_name('claim', i, entry)}") for i, entry in enumerate(content["claims"])
     ]
+    controls = content["controls"]
+    for name, entry in controls.items():
+        _check(entry, f"{path}: control '{name}'", {"what": str, "figure": FIGURE})
+    if strange := {claim.control for claim in claims} ^ set(controls):
+        names = ", ".join(sorted(map(str, strange)))
+        raise ValueError(f"{path}: controls and claims must name the same controls; only one names: {names}")
     departures = content.get("departures", [])
     for i, entry in enumerate(departures):
         place = f"{path}: {_name('departure', i, entry)}"
@@ -109,17 +128,17 @@ def read_claims(path: Path) -> ClaimsFile:
             raise ValueError(f"{path}: id '{name}': write ids as lower-case words joined by hyphens")
         if ids.count(name) > 1:
             raise ValueError(f"{path}: id '{name}' stands {ids.count(name)} times; ids must differ")
-    return ClaimsFile(path, tuple(claims), tuple(departures), tuple(not_drawn))
+    return ClaimsFile(
+        path, content["reference"], controls, tuple(claims), tuple(departures), tuple(not_drawn)
+    )
 
 
 def _read_claim(entry: Any, place: str) -> Claim:
-    fields = {"id": str, "says": str, "where": str, "paper": (dict, type(None)), "ours": str, "rule": dict}
-    _check(
-        entry,
-        place,
-        fields | {"control": str, "accepted": VERDICTS | {VARIES}},
-        {"also": list, "reason": str},
-    )
+    fields = {
+        **{"id": str, "says": str, "where": str, "figure": FIGURE, "paper": (dict, type(None)), "ours": str},
+        **{"rule": dict, "control": str, "accepted": VERDICTS | {VARIES}},
+    }
+    _check(entry, place, fields, {"also": list, "reason": str})
     if (entry["accepted"] == "reproduced") == ("reason" in entry):
         raise ValueError(f"{place}: a reason stands with all that is accepted but 'reproduced'")
     paper = entry["paper"]
@@ -135,6 +154,7 @@ def _read_claim(entry: Any, place: str) -> Claim:
         entry["id"],
         entry["says"],
         entry["where"],
+        entry["figure"],
         paper,
         parts,
         entry["control"],
@@ -176,6 +196,10 @@ def _check(entry: Any, place: str, required: dict[str, Any], optional: dict[str,
         if isinstance(what, set):
             if not isinstance(value, str) or value not in what:
                 raise ValueError(f"{place}: {key} is '{value}'; allowed: {', '.join(sorted(what))}")
+            continue
+        if isinstance(what, re.Pattern):
+            if not isinstance(value, str) or not what.fullmatch(value):
+                raise ValueError(f"{place}: {key} is {value!r}; a label such as fig-topic-name is needed")
             continue
         types = what if isinstance(what, tuple) else (what,)
         if not isinstance(value, types) or isinstance(value, bool):
@@ -288,22 +312,29 @@ class Ledger:
         judged = [outcome for outcome in under_control if outcome is not None]
         control_passed = all(judged) if judged else None
         first, control_first = claim.parts[0], control.get(claim.parts[0].ours)
+        levels = [self._level(part, ours) for part in claim.parts]
         paper = claim.paper and {key: claim.paper[key] for key in ("value", "unit", "source")}
         return {
             "id": claim.id,
             "says": claim.says,
             "where": claim.where,
+            "figure": claim.figure,
             "paper": paper,
             "ours": _plain(ours[first.ours]),
             "rule": first.rule,
+            "level": levels[0],
             "holds": passed[0],
             "also": [
-                {"ours": _plain(ours[part.ours]), "key": part.ours, "rule": part.rule, "passed": holds_here}
-                for part, holds_here in zip(claim.parts[1:], passed[1:], strict=True)
+                {
+                    **{"ours": _plain(ours[part.ours]), "key": part.ours, "rule": part.rule},
+                    **{"level": level, "passed": holds_here},
+                }
+                for part, level, holds_here in zip(claim.parts[1:], levels[1:], passed[1:], strict=True)
             ],
             "passed": all(passed),
             "control": {
                 "name": claim.control,
+                **self.file.controls[claim.control],
                 **{end: getattr(control_first, end, None) for end in ("value", "low", "high")},
                 "passed": control_passed,
             },
@@ -320,13 +351,18 @@ class Ledger:
                 f"{self.file.path}: claim '{claim.id}': the paper's unit is '{claim.paper['unit']}', "
                 f"'{part.ours}' was measured in '{estimate.unit}'"
             )
-        level = part.rule.get("above", part.rule.get("below"))
-        if isinstance(level, str):
-            other = (self._measured[""] | values)[level]  # what a control does not touch is the run's own
-            if other is None:
-                return None
-            level = other.value
+        level = self._level(part, values)
+        if level is None and part.rule["kind"] == "order":
+            return None
         return holds(part.rule, estimate, claim.paper["value"] if claim.paper else None, level)
+
+    def _level(self, part: Part, values: dict[str, Estimate | None]) -> float | None:
+        """The number that an `order` compares with; None where it was not measured, or for other rules."""
+        level = part.rule.get("above", part.rule.get("below"))
+        if not isinstance(level, str):
+            return level
+        other = (self._measured[""] | values)[level]  # what a control does not touch is the run's own
+        return None if other is None else other.value
 
     def _effect(self, departure: dict[str, Any]) -> dict[str, Any]:
         keys = departure["effect"]

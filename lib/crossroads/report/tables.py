@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
+from crossroads.report.claim_drawings import Mark, allowed, draw
 from crossroads.report.intervals import number, quantity
 
 MARKS = {
@@ -67,9 +68,9 @@ def claims_table(
         header.append(f"Recorded: {escape(kind)}<br><small>{small}</small>")
     rows = []
     for claim in claims:
-        cells = claim_cells(claim)
+        cells = claim_cells(claim, recorded)
         for result in recorded:
-            then = next((other for other in result["claims"] if other["id"] == claim["id"]), None)
+            then = same_claim(claim, result)
             cells.append(
                 f"{verdict(then['verdict'])}<br>{interval(then['ours'])}" if then else "not recorded"
             )
@@ -78,33 +79,83 @@ def claims_table(
     return table(f"Claims of {chapter}", header, rows, tags)
 
 
-def claim_cells(claim: dict[str, Any]) -> list[str]:
-    """The cells of one claim under `CLAIM_HEADER`."""
+def same_claim(claim: dict[str, Any], result: dict[str, Any]) -> dict[str, Any] | None:
+    """The claim as another result has it; None where it had no such claim."""
+    return next((other for other in result["claims"] if other["id"] == claim["id"]), None)
+
+
+def claim_cells(
+    claim: dict[str, Any], recorded: Sequence[dict[str, Any]] = (), page: str = "", rules: str = ""
+) -> list[str]:
+    """The cells of one claim under `CLAIM_HEADER`.
+
+    recorded : results of the chapter that are drawn beside this build's.
+    page : address of the chapter, where the cells stand on another page; rules : of the page about rules.
+    """
     paper = claim["paper"]
     printed = "no number known"
     if paper is not None:
         value = escape(quantity(paper["value"], paper["unit"]))
         printed = f"{value}<br><small>{paper['source']}</small>"
-    rules, ours = [escape(rule_in_words(claim["rule"]))], [interval(claim["ours"])]
-    for part in claim["also"]:
-        key = escape(part["key"].replace("_", " "))
-        rules.append(f"{key}: {escape(rule_in_words(part['rule']))}")
-        ours.append(f"{key}: {interval(part['ours'])}")
     control = claim["control"]
     outcome = {True: "holds too", False: "fails, as it must", None: "not measured"}[control["passed"]]
     value = "" if control["value"] is None else f"{number(control['value'])}<br>"
     says = (
-        f"{verdict(claim['verdict'])}<br>{escape(claim['says'])}<br><small>{escape(claim['where'])}</small>"
+        f"{verdict(claim['verdict'])}<br>{escape(claim['says'])}<br><small>{escape(claim['where'])} · "
+        f'<a href="{page}#{claim["figure"]}">see the figure</a></small>'
     )
     if claim["reason"] and claim["verdict"] != "reproduced":
         says += f"<br><small>Why, we think: {escape(claim['reason'])}</small>"
+    name = escape(control["name"].replace("_", " "))
     return [
         says,
         printed,
-        "<br>".join(rules),
-        "<br>".join(ours),
-        f"{escape(control['name'].replace('_', ' '))}: {value}<small>{outcome}</small>",
+        "<br>".join(_rule(part, rules) for part in (claim, *claim["also"])),
+        "".join(_measured(part, claim, recorded) for part in (claim, *claim["also"])),
+        f'<a href="{page}#{control["figure"]}">{name}</a>: {value}<small>{outcome}<br>'
+        f"{escape(control['what'])}</small>",
     ]
+
+
+def _rule(part: dict[str, Any], rules: str) -> str:
+    """The rule of one part of a claim in words, as a link where there is a page about rules."""
+    words = escape(rule_in_words(part["rule"]))
+    if rules:
+        words = f'<a href="{rules}#rule-{part["rule"]["kind"]}">{words}</a>'
+    return _key(part) + words
+
+
+def _measured(part: dict[str, Any], claim: dict[str, Any], recorded: Sequence[dict[str, Any]]) -> str:
+    """What was measured for one part of a claim, in numbers and drawn."""
+    return f"<div>{_key(part)}{interval(part['ours'])}{_drawing(part, claim, recorded)}</div>"
+
+
+def _key(part: dict[str, Any]) -> str:
+    return f"{escape(part['key'].replace('_', ' '))}: " if "key" in part else ""
+
+
+def _drawing(part: dict[str, Any], claim: dict[str, Any], recorded: Sequence[dict[str, Any]]) -> str:
+    """The paper, this build, what is recorded and, for the claim's own value, the control."""
+    paper = None if part is not claim or claim["paper"] is None else claim["paper"]["value"]
+    marks = [] if paper is None else [Mark("the paper", "open", paper, paper, paper)]
+    values = [("this build", "filled", part["ours"])]
+    for result in recorded:
+        then = same_claim(claim, result)
+        parts = [then, *then["also"]] if then else []
+        values += [
+            (short_name(result), "square", p["ours"]) for p in parts if p.get("key") == part.get("key")
+        ]
+    if part is claim:
+        values.append(("control", "cross", claim["control"]))
+    for label, shape, found in values:
+        if found is not None and found["value"] is not None:
+            marks.append(Mark(label, shape, found["value"], found["low"], found["high"]))
+    return draw(marks, *allowed(part["rule"], paper, part["level"])) if marks else ""
+
+
+def short_name(result: dict[str, Any]) -> str:
+    """What tells a recorded result of a chapter from the others."""
+    return result["size"] if result["data"] == "synthetic" else result["data"]
 
 
 def departures_table(departures: Sequence[dict[str, Any]]) -> str:

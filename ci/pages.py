@@ -2,8 +2,8 @@
 
 The pages in book/ include the fragments DIR/chapters/_home.md, _shared.md, _claims.md, _departures.md,
 _runs.md, _data.md and _rules.md. They come from the runs of that size and the recorded results; from the
-first cell of each chapter (its heading, and the paragraphs that begin with **Paper or **Question), its imports
-and its sizes file; and from the code that reads claims.
+first cell of each chapter (its heading, and the paragraphs that begin with **Paper or **Question), its
+imports and its sizes file; and from the code that reads claims.
 """
 
 import argparse
@@ -93,7 +93,7 @@ def home(results: list[Result], folder: Path) -> str:
     if not cards:
         return "No chapter has been run yet.\n"
     every = verdicts([claim for result in results for claim in result.claims])
-    grid = "::::{grid} 1 1 2 2\n:gutter: 3\n\n" + "\n\n".join(cards) + "\n::::\n"
+    grid = "::::{grid} 1 2 2 3\n:gutter: 3\n\n" + "\n\n".join(cards) + "\n::::\n"
     return f"All claims together: {every}\n\n{grid}"
 
 
@@ -113,21 +113,24 @@ def shared(names: list[str]) -> str:
         for module in direct.union(*(graph.find_upstream_modules(name) for name in direct)):
             if module.count(".") == 2:  # crossroads, its room, its own name
                 used.setdefault(module, set()).add(chapter)
-    header = ["Module", *(f'<a href="../chapters/{chapter}.html">{chapter}</a>' for chapter in names)]
+    header = ["Modules", *(f'<a href="../chapters/{chapter}.html">{chapter}</a>' for chapter in names)]
     rows = []
+    together = {frozenset(by) for by in used.values() if len(by) > 1}
+    for group in sorted(together, key=lambda group: (-len(group), sorted(group))):
+        lines = [_module(module) for module, by in sorted(used.items()) if by == group]
+        rows.append(["<br>".join(lines), *("●" if chapter in group else "" for chapter in names)])
     for room in ROOMS:
-        own = {module: by for module, by in sorted(used.items()) if module.split(".")[1] == room}
-        for module in sorted((module for module in own if len(own[module]) > 1), key=lambda m: -len(own[m])):
-            source = (
-                (PACKAGE.parent / module.replace(".", "/")).with_suffix(".py").read_text(encoding="utf-8")
-            )
-            about = (ast.get_docstring(ast.parse(source)) or "").split("\n")[0]
-            name = f"<code>{room}.{module.split('.')[2]}</code><br><small>{escape(about)}</small>"
-            rows.append([name, *("●" if chapter in own[module] else "" for chapter in names)])
-        alone = Counter(chapter for by in own.values() if len(by) == 1 for chapter in by)
-        rows.append([f"modules of <code>{room}</code> that serve one chapter alone"])
-        rows[-1] += [str(alone[chapter]) for chapter in names]
+        alone = [by for module, by in used.items() if module.split(".")[1] == room and len(by) == 1]
+        counts = [str(sum(chapter in by for by in alone)) for chapter in names]
+        rows.append([f"modules of <code>{room}</code> that serve one chapter alone", *counts])
     return _raw(tables.table("Which modules serve which chapters", header, rows))
+
+
+def _module(name: str) -> str:
+    """A module's name and the first line of what it says of itself."""
+    source = (PACKAGE.parent / name.replace(".", "/")).with_suffix(".py").read_text(encoding="utf-8")
+    about = (ast.get_docstring(ast.parse(source)) or "").split("\n")[0]
+    return f"<code>{name.removeprefix('crossroads.')}</code> <small>{escape(about)}</small>"
 
 
 def claims(results: list[Result]) -> str:

@@ -76,10 +76,11 @@ interval = partial(estimate, rng=rng)
 # astray where voxels are noisy and where fibres cross, since each step trusts one voxel.
 #
 # The older idea {cite:p}`odonnell2002` is global: make the brain a curved space in which it is quick to move
-# along fibres, and let tracts be the shortest paths. The inverse of the diffusion tensor does so roughly, but
-# its shortest paths cut corners. Two repairs multiply it by a scalar: the determinant of the tensor (the
+# along fibres, and let tracts be the shortest paths. The inverse of the diffusion tensor does so roughly,
+# but its shortest paths cut corners. Two repairs multiply it by a scalar: the determinant of the tensor (the
 # *adjugate*, {cite:t}`fuster2016`), or a factor $e^\alpha$ found from a Poisson equation (the *conformal*
-# metric, {cite:t}`hao2014`). And none can carry two directions through one voxel, because a tensor has one.
+# {term}`metric`, {cite:t}`hao2014`). And none can carry two directions through one voxel, because a tensor
+# has one.
 #
 # {cite:t}`dai2023` turn the question round. The directions are known; *which metric has them as geodesics*?
 # That is a partial differential equation for the metric, and they let a convolutional network solve it,
@@ -89,8 +90,9 @@ interval = partial(estimate, rng=rng)
 #
 # ## The model
 #
-# Let $v$ be a field of unit vectors along the fibres and $g$ a metric. The fibres are geodesics, up to their
-# speed, where the covariant derivative of $v$ along itself points along $v$:
+# Let $v$ be a field of unit vectors along the fibres and $g$ a metric. The fibres are
+# {term}`geodesics <geodesic>`, up to their speed, where the covariant derivative of $v$ along itself points
+# along $v$:
 #
 # ```{math}
 # :label: eq-connectome-pde
@@ -230,8 +232,8 @@ glue("n_units", sum(map(len, units.values())))
 # repeated, and is then compared.
 #
 # Every metric is shot in the same way: geodesics at unit speed from a seed, both ways, along the fibre, and
-# beside each the integral curve of $v$ through the same seed. How far a geodesic strays is said in three
-# numbers that belong together. *Distance* is taken at the same arc length, or from the nearest point.
+# beside each the {term}`integral curve` of $v$ through the same seed. How far a geodesic strays is said in
+# three numbers that belong together. *Distance* is taken at the same arc length, or from the nearest point.
 # *Coverage* is the length of the geodesic inside the bundle over that of the integral curve; a curve that
 # leaves at once has no time to stray.
 

@@ -112,7 +112,7 @@ interval = partial(estimate, rng=rng)
 # ## The model
 #
 # Let $f(x)$ be the mean activity of $n$ cells at the place $x$, $f'$ its slope and $\Sigma$ the covariance of
-# the noise. The best linear decoder knows the place with the information
+# the noise. The best linear {term}`decoder` knows the place with the information
 #
 # ```{math}
 # :label: eq-hippocampus-fisher

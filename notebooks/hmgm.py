@@ -75,10 +75,11 @@ interval = partial(estimate, unit="", rng=rng)
 # ## The question
 #
 # Average the correlations between regions over an hour of rest, and the brain is one static network. But
-# within the hour it changes, and averages hide the changes. Hidden Markov models find them: they say when the
-# brain was in which state, and what is correlated with what in each {cite:p}`vidaurre2018`. Two things stay
-# hard, says the paper. The number of states has to be chosen, and no data outside the recordings say how. And
-# a fitted model is a heap of covariance matrices and a table of transitions, which nobody can look at.
+# within the hour it changes, and averages hide the changes.
+# {term}`Hidden Markov models <hidden Markov model>` find them: they say when the brain was in which state,
+# and what is correlated with what in each {cite:p}`vidaurre2018`. Two things stay hard, says the paper. The
+# number of states has to be chosen, and no data outside the recordings say how. And a fitted model is a heap
+# of covariance matrices and a table of transitions, which nobody can look at.
 #
 # {cite:t}`wilsenach2022` read the model as a **multiplex graph**: the same regions in every layer, one layer
 # a state, layers joined through the chain of states. Whatever is known of networks then applies to brain
@@ -132,7 +133,7 @@ figures.show(
 # stops growing at the true number. We take the smallest $K$ from which one more state adds less than half of
 # what an evenly used one would, $\tfrac12\ln\frac{K+1}{K}$. Which entropy the paper maximises, and how, is
 # not known to us; we show four: $E_1$, that of the group's mean occupancies $E_2$, that of the chain's
-# equilibrium $E_3$, and the entropy rate, which the authors' later code computes,
+# equilibrium $E_3$, and the {term}`entropy rate`, which the authors' later code computes,
 #
 # ```{math}
 # :label: eq-hmgm-rate
@@ -307,8 +308,8 @@ glue("shuffled_memory", float(shuffled.memory_ratio.mean()))
 #
 # Look in **A** for the number of states at which the entropies of people held out stop growing, while the
 # entropy of the fitted chain ($E_3$) goes on. **B** shows what does not need the entropy principle: the
-# log-likelihood of people held out and the free energy. **C**: do restarts find the same states, and does any
-# state take a person's whole time?
+# log-likelihood of people held out and the {term}`free energy`. **C**: do restarts find the same states, and
+# does any state take a person's whole time?
 
 # %% tags=["hide-input"]
 chosen = states.choices(selection["page"][0])
@@ -435,8 +436,8 @@ figures.show(
 # ## The graph
 #
 # Each state is a layer. Communities are the consensus {cite:p}`lancichinetti2012` of {glue:text}`n_runs:.0f`
-# runs of the Leiden algorithm {cite:p}`traag2019` on modularity. Look for blocks along the diagonal; the
-# same region may be in another block in the next layer.
+# runs of the Leiden algorithm {cite:p}`traag2019` on {term}`modularity`. Look for blocks along the diagonal;
+# the same region may be in another block in the next layer.
 
 # %% tags=["hide-input"]
 fig, numbers = brain_graph_figures.draw_layers(graph.weights, graph.community)
@@ -857,9 +858,9 @@ else:
 
 # %% [markdown]
 # At its best, a model with more states changes the log-likelihood of people held out by
-# {glue:text}`real_gain:.2f` nats a volume; in surrogates by {glue:text}`turned_gain:.2f`. Where both are
-# below zero, no number of states foretells other people better than one does, and what is left is by how
-# much less it costs than in surrogates.
+# {glue:text}`real_gain:.2f` nats a volume; in {term}`surrogates <surrogate>` by
+# {glue:text}`turned_gain:.2f`. Where both are below zero, no number of states foretells other people better
+# than one does, and what is left is by how much less it costs than in surrogates.
 #
 # **Modular, and ranked.** Layers of the recordings against their nulls, and the ranked communities.
 

@@ -287,8 +287,8 @@ figures.show(
 # ## The recording
 #
 # **A** shows the movement that is meant (dashed) and what the glove on the other hand shows (solid): later,
-# and with neighbours that move along. This, and not the intent, is what a decoder is trained on. Below, the
-# same seconds on sixteen channels.
+# and with neighbours that move along. This, and not the intent, is what a {term}`decoder` is trained on.
+# Below, the same seconds on sixteen channels.
 
 # %% tags=["hide-input"]
 trials = study.open_recording(page["main"][0].recording)

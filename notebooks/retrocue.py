@@ -71,11 +71,11 @@ interval = partial(estimate, rng=rng)
 # %% [markdown]
 # ## The question
 #
-# A working memory that holds two things must keep them apart, or one would disturb the other. A response
-# needs the opposite: whichever of the two is asked for, the same muscles move. {cite:t}`panichello2021`
-# recorded prefrontal neurons of monkeys who saw two coloured squares, waited, and were told by a cue which
-# colour to report. Before the cue the two colours lay in two near-orthogonal planes of the population's
-# activity. After it, the selected colour lay in one plane, wherever it had been shown.
+# A {term}`working memory` that holds two things must keep them apart, or one would disturb the other. A
+# response needs the opposite: whichever of the two is asked for, the same muscles move.
+# {cite:t}`panichello2021` recorded prefrontal neurons of monkeys who saw two coloured squares, waited, and
+# were told by a cue which colour to report. Before the cue the two colours lay in two near-orthogonal planes
+# of the population's activity. After it, the selected colour lay in one plane, wherever it had been shown.
 #
 # That is a sensible code. Is it also what learning finds? {cite:t}`piwek2023` trained recurrent networks on
 # the same task by gradient descent and looked at the planes.
@@ -356,8 +356,8 @@ figures.show(
 
 # %% [markdown]
 # Before the cue the planes are close to orthogonal; after it they are close to parallel and in phase. The
-# alignment index says the same in the full space, and says it with more spread: some networks align only in
-# part, and three components hide that.
+# {term}`alignment index` says the same in the full space, and says it with more spread: some networks align
+# only in part, and three components hide that.
 #
 # Which plane moves? In half of the trials the location that keeps its plane better is called *unrotated*; the
 # other half then measures both.
@@ -551,10 +551,10 @@ figures.show(
 #
 # ## Variable delays (Fig. 6)
 #
-# If the time of the report is not known, the code had better stand still. A decoder of the cued colour is
-# trained at one cycle and tested at every other one. The paper sets networks of experiment 3 (delays drawn
-# from 2, 6, 7, 9; no noise) against those of experiment 1 (delays of 7; noise). We add the missing
-# comparison: fixed delays without noise.
+# If the time of the report is not known, the code had better stand still. A {term}`decoder` of the cued
+# colour is trained at one cycle and tested at every other one. The paper sets networks of experiment 3
+# (delays drawn from 2, 6, 7, 9; no noise) against those of experiment 1 (delays of 7; noise). We add the
+# missing comparison: fixed delays without noise.
 
 # %%
 kinds = {

@@ -73,14 +73,14 @@ rng, drawing = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).s
 # Electrodes on the cortex let people type by thinking of speech. Could sensors outside the head do as much?
 # Their signals are weak and noisy, every head is another, and nobody sits still for long: for each person
 # there is an hour or two. {cite:t}`defossez2023` take up the question where it is easiest, with people who
-# only *listen*, and change what is asked of the decoder. It need not say the words. It gets three seconds of
-# brain and a list of sounds, the true one among them, and points at one of them.
+# only *listen*, and change what is asked of the {term}`decoder`. It need not say the words. It gets three
+# seconds of brain and a list of sounds, the true one among them, and points at one of them.
 #
-# Two things are meant to make that work. One network serves all listeners of a data set, with a small part of
-# its own for each, so that their hours add up. And the network is not taught to draw the sound, but to tell
-# the true one from the others: a contrastive loss {cite:p}`radford2021`, on features from a speech model that
-# was trained without any brain {cite:p}`baevski2020`. Here the encoder of a smaller one, Whisper
-# {cite:p}`radford2022`, takes its place.
+# Two things are meant to make that work. One network serves all listeners of a data set, with a small part
+# of its own for each, so that their hours add up. And the network is not taught to draw the sound, but to
+# tell the true one from the others: a {term}`contrastive loss` {cite:p}`radford2021`, on features from a
+# speech model that was trained without any brain {cite:p}`baevski2020`. Here the encoder of a smaller one,
+# Whisper {cite:p}`radford2022`, takes its place.
 #
 # ```{list-table} Headlines of the two versions. They count other candidates, so they are no contradiction.
 # :header-rows: 1
@@ -187,7 +187,7 @@ rng, drawing = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).s
 # The listeners are simulated, and why they can be decoded is known. Six sources, in both auditory cortices,
 # behind them, in the left frontal and in the anterior temporal lobe, follow three streams of the story: the
 # *acoustic* one (onsets and five spectral bands), the *phonetic* one (articulatory features at the onsets of
-# phonemes) and the *lexical* one (words, weighted by surprisal, frequency and kind). MNE
+# phonemes) and the *lexical* one (words, weighted by {term}`surprisal`, frequency and kind). MNE
 # {cite:p}`gramfort2013` brings them to real sensor arrays, where brain noise, alpha waves, drift, blinks and
 # jumps of single sensors are added.
 
@@ -281,8 +281,8 @@ figures.show(
 # %% [markdown]
 # From the same recordings the responses come back with the field's own tool, a regression over lags
 # {cite:p}`crosse2016`, and the trained decoder can be asked where it looks: in **A** at the weights of its
-# spatial attention, beside **B**, where the sources are seen. In **D**, listeners whose heads see the sources
-# alike would lie on the left, those whose matrices are alike at the bottom.
+# {term}`spatial attention`, beside **B**, where the sources are seen. In **D**, listeners whose heads see
+# the sources alike would lie on the left, those whose matrices are alike at the bottom.
 
 # %%
 responses = recover_responses(story, told, speech.people_of(main)[:few], "phonetic")

@@ -20,7 +20,7 @@ BACKEND_gpu := auto
 INSTALL = VIRTUAL_ENV=.venv $(BIN)/uv pip install -c constraints.txt \
 	$(if $(UV_FIND_LINKS),,--torch-backend=$(or $(BACKEND_$(TORCH)),$(error TORCH=$(TORCH): cpu or gpu is needed)))
 
-.PHONY: book test chapter record robust bench new-chapter lab serve clean pins help venv
+.PHONY: book test newest chapter record robust bench new-chapter lab serve clean pins help venv
 .DEFAULT_GOAL := help
 
 book: venv  ## environment, all chapters at size book, the site in _build/html
@@ -40,6 +40,9 @@ test: venv  ## lint, types, import rule, unit tests, all chapters at size ci, th
 	@echo "== site"
 	@$(BIN)/python -m ci.site --size ci
 	@$(BIN)/python -m ci.check_site build/site-ci/html
+
+newest: venv  ## the site of make test under the newest Sphinx, without jupyter-book and pins
+	@$(BIN)/python -m ci.newest
 
 chapter: venv need-CH  ## one chapter and its page: CH=... [SIZE=...] [DATA=...] [SEED=...]
 	@$(BIN)/python -m ci.execute $(CH) $(RUN)

@@ -15,11 +15,12 @@ from pathlib import Path
 
 import yaml
 
+from ci import downloads
 from ci.runs import Run, from_arguments
 from crossroads.data.settings import ROOT
 
 FOLDERS = ("book", "chapters", "ci", "lib/crossroads", "notebooks", "tests")  # pages and what they include
-FILES = ("_config.yml", "_toc.yml")
+FILES = ("_config.yml", "_toc.yml", "environment.yml")
 STRICT = ["-W", "-n", "--keep-going"]
 UNCOPIED = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
 
@@ -100,6 +101,7 @@ def main(arguments: list[str] | None = None) -> int:
         stage(runs, source)
         page = target / "index.html"
     _python("ci.pages", "--source", str(source), "--size", options.size)
+    downloads.write(runs, source)
     if not build(source, place / "work", target, flags):
         return 1
     print(f"site: {page}")

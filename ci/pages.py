@@ -1,9 +1,9 @@
 """Writes what the book's pages take from results: `python -m ci.pages --source DIR --size SIZE`.
 
 The pages in book/ include the fragments DIR/chapters/_home.md, _shared.md, _claims.md, _departures.md,
-_runs.md, _data.md and _rules.md. They come from the runs of that size and the recorded results; from the
-first cell of each chapter (its heading, and the paragraphs that begin with **Paper or **Question), its
-imports and its sizes file; and from the code that reads claims.
+_equations.md, _runs.md, _data.md and _rules.md. They come from the runs of that size and the recorded
+results; from the first cell of each chapter (its heading, and the paragraphs that begin with **Paper or
+**Question), its imports and its sizes file; and from the code that reads equations and claims.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from typing import Any
 import grimp
 import pybtex.database
 
+from ci import equations
 from ci.runs import Run, chapters, modules
 from crossroads.data.settings import ROOT, data_names
 from crossroads.data.units import PACKAGE
@@ -242,6 +243,9 @@ def write(source: Path, size: str) -> None:
         "shared": shared([result.chapter for result in results]),
         "claims": claims(results),
         "departures": departures(results),
+        "equations": equations.page(
+            equations.read_equations(), {result.chapter: result.title for result in results}
+        ),
         "runs": runs(results),
         "data": data(),
         "rules": rules(),

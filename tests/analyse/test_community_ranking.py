@@ -21,6 +21,7 @@ def inside(layer, regions, k):
 
 @given(seed=st.integers(0, 10**6), rule=st.sampled_from(RULES), horizon=st.integers(1, 4))
 def test_scores_are_those_of_powers_of_the_whole_matrix(seed, rule, horizon):
+    """eq-hmgm-scores: against sums over powers of the whole matrix M."""
     rng = np.random.default_rng(seed)
     weights, transition = random_graph(rng, n=9)
     mass = walk_mass(weights, transition, rule)
@@ -56,6 +57,7 @@ def test_times_are_those_of_walkers(rule):
 
 
 def test_cliques_in_a_ring_hold_walkers():
+    """eq-hmgm-scores: against counts of edges."""
     weights, labels = ring_of_cliques(8, 5)
     alone = np.array([weights]), np.ones((1, 1))
     table = rank_communities(labels[None], *alone, np.random.default_rng(1), n_sets=400)

@@ -29,6 +29,7 @@ def responses(
     ("epsilon", "truth", "naive"), [(0.0, 0.1911, 0.384), (64.0, 0.0144, 0.0908)], ids=["free", "limited"]
 )
 def test_bias_is_taken_off(epsilon: float, truth: float, naive: float) -> None:
+    """eq-hippocampus-fisher: against its value for the slopes and the covariance that responses come from."""
     rng = np.random.default_rng(0)
     slope, covariance = population(N_CELLS, 0.1911, rng)
     covariance = covariance + epsilon * np.outer(slope, slope)  # differential correlations

@@ -122,6 +122,7 @@ def test_geodesics_of_a_constant_metric_are_straight(shape: tuple[int, ...], mod
 @pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize("shape", [(81, 81), (31, 31, 31)])
 def test_geodesics_of_the_sphere_and_of_hyperbolic_space(shape: tuple[int, ...], sign: int) -> None:
+    """eq-connectome-pde: curves by its symbols against the circles that geodesics are there."""
     # Circles through the seed whose power about the middle is -R^2 (sphere) or R^2 (Poincare's ball).
     n, radius, middle = len(shape), 1.5 * shape[0], (np.array(shape) - 1) / 2
     r = np.linalg.norm(np.moveaxis(np.indices(shape), 0, -1) - middle, axis=-1)

@@ -86,7 +86,10 @@ def test_bits_of_a_selection(n, values):
 
 @given(n=st.integers(2, 40), p=st.floats(0, 1))
 def test_bits_of_a_selection_are_the_information_of_its_channel(n, p):
-    """Mutual information of what is chosen evenly and comes out right, or else anyhow, with those chances."""
+    """eq-nerve-wolpaw: against the mutual information of its channel.
+
+    What is chosen evenly comes out right, or else anyhow, with those chances.
+    """
     joint = np.full((n, n), (1 - p) / (n - 1) / n)
     np.fill_diagonal(joint, p / n)
     single = entropy(joint.sum(0), base=2) + entropy(joint.sum(1), base=2)
@@ -103,6 +106,7 @@ def test_selections_that_cannot_be_are_refused(n, p):
 
 @given(seed=st.integers(0, 2**32), shape=st.tuples(st.integers(1, 12), st.integers(1, 12)))
 def test_information_is_the_plug_in_estimate_less_its_bias(seed, shape):
+    """eq-nerve-information: against scikit-learn's estimate, corrected entropy by entropy."""
     counts = np.random.default_rng(seed).poisson(0.7, shape)
     counts[0, 0] += 1
     plug_in = metrics.mutual_info_score(None, None, contingency=counts) / np.log(2)

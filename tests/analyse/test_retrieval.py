@@ -122,6 +122,7 @@ def test_random_scores_are_at_the_chance_of_tolerant_and_disjoint_ranks() -> Non
 
 
 def test_probabilities_of_large_scores() -> None:
+    """eq-speech-score: the probabilities against those that scores ln 3 apart must have."""
     found = probabilities(np.array([[1e4, 1e4 + np.log(3)], [-1e4, -1e4]]))
     np.testing.assert_allclose(found, [[0.25, 0.75], [0.5, 0.5]], rtol=1e-10)
 

@@ -30,6 +30,7 @@ def grid_of_n_half(n: np.ndarray, information: np.ndarray) -> tuple[float, float
 @settings(max_examples=50)
 @given(i0=slopes, n_half=halves)
 def test_exact_curves_are_recovered(i0: float, n_half: float) -> None:
+    """eq-hippocampus-saturation: against the curves that the values come from."""
     fit = fit_saturation(SIZES, i0 * SIZES / (1 + SIZES / n_half))
     assert fit.i0 == pytest.approx(i0, rel=1e-4)
     assert fit.n_half == pytest.approx(n_half, rel=1e-3)
@@ -58,6 +59,7 @@ def test_straight_line_has_no_half() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_noisy_curve_is_fitted_like_by_a_grid(seed: int) -> None:
+    """eq-hippocampus-saturation: the fit against a search over a fine grid."""
     rng = np.random.default_rng(seed)
     information = 2e-4 * SIZES / (1 + SIZES / 150) + rng.normal(0, 5e-4, len(SIZES))
     fit = fit_saturation(SIZES, information)
@@ -117,6 +119,7 @@ def test_one_parameter_is_the_inverse_of_the_half_size() -> None:
 
 @given(epsilon=st.floats(0, 1e3), seed=st.integers(0, 2**32 - 1))
 def test_limit_equals_information_of_the_summed_covariance(epsilon: float, seed: int) -> None:
+    """eq-hippocampus-limit: against the information by the covariance with the noise added to it."""
     rng = np.random.default_rng(seed)
     slope, mixing = rng.normal(size=5), rng.normal(size=(5, 9))
     covariance = mixing @ mixing.T

@@ -25,6 +25,7 @@ def labels(rng, k, lengths=(30, 17, 5)):
 
 @given(seed=seeds, k=st.integers(1, 6))
 def test_occupancy_of_certain_states_counts_volumes(seed, k):
+    """eq-hmgm-entropy: the occupancies against counts."""
     states = labels(np.random.default_rng(seed), k)
     fo = summaries.occupancy([np.eye(k)[one] for one in states])
     expected = [np.bincount(one, minlength=k) / len(one) for one in states]
@@ -33,6 +34,7 @@ def test_occupancy_of_certain_states_counts_volumes(seed, k):
 
 @given(seed=seeds, k=st.integers(1, 8), n=st.integers(1, 6))
 def test_entropies_are_scipys_and_in_order(seed, k, n):
+    """eq-hmgm-entropy: against scipy's entropies and their bounds."""
     fo = np.random.default_rng(seed).dirichlet(np.full(k, 0.3), n)
     fo[0] = np.eye(k)[0]  # somebody stays in one state
     person, group = summaries.person_entropy(fo), summaries.group_entropy(fo)

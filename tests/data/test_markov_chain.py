@@ -9,6 +9,7 @@ seeds = st.integers(0, 10**6)
 
 
 def test_equilibrium_of_births_and_deaths():
+    """eq-hmgm-rate: the equilibrium against products of ratios, as detailed balance has it."""
     up, down = np.array([0.3, 0.2, 0.1]), np.array([0.4, 0.05, 0.25])
     transition = np.diag(up, 1) + np.diag(down, -1)
     transition += np.diag(1 - transition.sum(1))

@@ -40,6 +40,7 @@ def test_the_512_trials_are_all_different_and_balanced():
 
 
 def test_tuning_peaks_at_the_nearest_unit_and_falls_as_von_mises():
+    """eq-retrocue-tuning: against exp(-kappa) a quarter of the circle away."""
     x = task.tuning(np.array([task.CENTRES[4], task.CENTRES[4] + np.pi / 2]))
     assert x[0].argmax() == 4
     assert x[0, 4] == pytest.approx(1.0025, abs=1e-4)  # the code's grid misses the peak by pi/99

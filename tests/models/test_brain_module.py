@@ -142,6 +142,7 @@ def test_attention_of_one_harmonic_is_the_mean_of_the_sensors():
 
 
 def test_attention_is_the_softmax_of_the_papers_series():
+    """eq-speech-attention: against loops over sensors and harmonics."""
     model, *_ = module_and_batch()
     weight = model.attention_weight.detach().double().numpy()
     scores = np.zeros((6, 11))

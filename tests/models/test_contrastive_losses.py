@@ -17,6 +17,7 @@ def normal(*shape, seed=0):
 @given(st.integers(1, 5), st.integers(1, 6), st.integers(1, 4), st.integers(1, 7))
 @settings(max_examples=30, deadline=None)
 def test_scores_are_inner_products_with_the_unit_candidates(n_windows, n_candidates, n_features, n_samples):
+    """eq-speech-score: the scores against sums over single numbers."""
     z, y = normal(n_windows, n_features, n_samples), normal(n_candidates, n_features, n_samples, seed=1)
     scores = match_scores(z, y)
     assert scores.shape == (n_windows, n_candidates)
@@ -48,6 +49,7 @@ def test_equal_scores_cost_the_logarithm_of_the_number_of_candidates(n):
 
 
 def test_orthogonal_pairs_have_a_closed_form():
+    """eq-speech-loss: against its value where no window resembles another's sound."""
     # z_i = s e_i against y_j = e_j: -log(e^s / (e^s + n - 1))
     n, s = 6, 3.0
     pairs = torch.eye(n, dtype=torch.float64)[:, None]
@@ -61,6 +63,7 @@ def test_orthogonal_pairs_have_a_closed_form():
 
 
 def test_one_direction_is_over_candidates_and_the_other_over_windows():
+    """eq-speech-loss: against the sums of two rows, written out."""
     scores = torch.tensor([[1.0, 2.0, 0.0], [0.0, 3.0, 5.0]], dtype=torch.float64)
     first = -(1 - math.log(math.e + math.e**2 + 1) + 3 - math.log(1 + math.e**3 + math.e**5)) / 2
     assert clip_loss(scores).item() == pytest.approx(first)

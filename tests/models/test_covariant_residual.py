@@ -52,6 +52,7 @@ def loss_and_gradient(g: np.ndarray, problem: ResidualProblem, project: bool) ->
 
 @pytest.mark.parametrize("strand", [0, 1])
 def test_closed_form_of_a_strand(strand: int) -> None:
+    """eq-connectome-residual: against a metric in closed form, where it vanishes."""
     scene = braid()
     problem = pose_residual(scene.v[[strand]], scene.mask[[strand]])
     # The strand y = f(x) + const is straight in the coordinates x and y - f(x).
@@ -73,6 +74,7 @@ def test_two_crossing_strands_share_a_closed_form() -> None:
 
 
 def test_circles_bend_by_one_over_their_radius_unless_the_metric_is_theirs() -> None:
+    """eq-connectome-residual: against the curvature of circles in the plane and on a cone."""
     scene = annulus()
     problem = pose_residual(scene.v, scene.mask)
     x, y = np.indices(scene.mask.shape[1:])
@@ -98,6 +100,7 @@ def test_helices_and_a_fan_are_geodesics_of_their_closed_form() -> None:
 @settings(max_examples=20, deadline=None)
 @given(seed=seeds, n=dimensions)
 def test_it_is_what_the_christoffel_symbols_say(seed: int, n: int) -> None:
+    """eq-connectome-short: against eq-connectome-pde, with all symbols formed."""
     g, problem = random_problem(n, np.random.default_rng(seed))
     gamma = christoffel(g, np.ones(g.shape[2:], bool))
     bent = np.einsum("kij...,ai...,aj...->ak...", gamma, problem.v, problem.v)
@@ -194,6 +197,7 @@ def test_the_gradient_passes_on_what_comes_from_above_and_strides() -> None:
 
 
 def test_the_loss_is_a_mean_over_the_whole_grid() -> None:
+    """eq-connectome-residual: the compiled loss against the mean square of the residual in torch."""
     g, problem = random_problem(2, np.random.default_rng(0))
     eps = residual(g, problem)
     assert residual_loss(torch.from_numpy(g), problem).item() == pytest.approx(np.mean(eps**2), rel=1e-12)

@@ -52,6 +52,7 @@ def test_planted_states_are_found():
 
 
 def test_one_state_has_the_evidence_of_a_normal_wishart_prior(series):
+    """eq-hmgm-energy: of one state, against the evidence in closed form."""
     x = np.concatenate(series)
     n, p = x.shape
     spread = np.ptp(x, axis=0)
@@ -71,7 +72,10 @@ def test_one_state_has_the_evidence_of_a_normal_wishart_prior(series):
 
 
 def test_free_energy_and_posteriors_are_those_of_hmmlearn(series):
-    """From the same posterior, three cycles; hmmlearn's bound leaves out the constant (n N / 2) ln 2 pi."""
+    """eq-hmgm-energy: three cycles from the same posterior, against another library.
+
+    hmmlearn's bound leaves out the constant (n N / 2) ln 2 pi.
+    """
     first, fourth = (hmm.fit_states(series, 3, np.random.default_rng(1), n) for n in (1, 4))
     x, lengths = np.concatenate(series), [len(one) for one in series]
     n_regions = x.shape[1]
@@ -95,6 +99,7 @@ def test_free_energy_and_posteriors_are_those_of_hmmlearn(series):
 
 
 def test_likelihood_path_and_probabilities_are_those_of_hmmlearn(series, fitted):
+    """eq-hmgm-hmm: against another library's Gaussian HMM with the same parameters."""
     x, lengths = np.concatenate(series), [len(one) for one in series]
     peer = GaussianHMM(3, covariance_type="full")
     peer.startprob_ = fitted.start / fitted.start.sum()

@@ -116,6 +116,7 @@ def gru_step(cell, x, h):
 
 
 def test_attention_is_that_of_the_equation():
+    """eq-nerve-attention: against loops over time steps, in numpy."""
     made, x = network("with attention", 3, 5), streams(80, 1, 3)
     with torch.inference_mode():
         h = made.encoder(x)[0][0].double().numpy()

@@ -62,6 +62,7 @@ def test_layers_that_cannot_be_are_refused(edges, keep, says):
 
 
 def test_entropies():
+    """eq-hmgm-rate: against the known rates of two states, of even states and of a clock."""
     assert graph.entropy(np.full(7, 1 / 7)) == pytest.approx(np.log(7))
     p = np.array([0.5, 0.25, 0.25, 0])
     assert graph.entropy(p) == pytest.approx(entropy(p))
@@ -74,6 +75,7 @@ def test_entropies():
 
 @given(seed=seeds, rule=st.sampled_from(RULES), k=st.integers(1, 4), n=st.integers(2, 6))
 def test_steps_are_those_of_the_whole_matrix(seed, rule, k, n):
+    """eq-hmgm-walk: against the matrix M, filled in element by element."""
     rng = np.random.default_rng(seed)
     weights, transition = random_graph(rng, k, n)
     matrix = walk_matrix(weights, transition, rule)
@@ -128,6 +130,7 @@ def test_strong_communities_and_slow_states_do_not_cost_accuracy(rule):
 
 @pytest.mark.parametrize("rule", RULES)
 def test_mass_of_slow_states_is_occupancy_times_strength(rule):
+    """eq-hmgm-limit: against the mass of ever slower chains, whose distance falls with their speed."""
     weights, transition = random_graph(np.random.default_rng(4))
     limit = graph.mass_limit(weights, transition)  # the equilibrium is the same at all speeds
     distance = []

@@ -27,6 +27,7 @@ def named(x, sd=1.0):
 
 
 def test_features_by_hand():
+    """eq-nerve-features: against sums over eight samples, written out."""
     # Differences: -3, 4, -1, 1.5, -4, 4.5, -2.
     expected = {
         "ZC": 4, "SSC": 6, "WL": 20, "WAMP": 7, "MAV": 14 / 8, "MSQ": 28.5 / 8, "RMS": (28.5 / 8) ** 0.5,
@@ -118,6 +119,7 @@ FRONTS = [
 
 @pytest.mark.parametrize("front", FRONTS)
 def test_streamed_features_are_those_of_each_window(front):
+    """eq-nerve-features: sums over blocks against the formulas on each window."""
     rng = np.random.default_rng(0)
     per_step, n = 4 * front.n_block, front.n_window * front.n_block
     x = rng.standard_normal((40 * per_step, 3)) * [0.1, 1, 30]

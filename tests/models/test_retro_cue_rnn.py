@@ -20,6 +20,7 @@ def dense(inputs, timing):
 @pytest.mark.parametrize("similarity", [0.0, 0.3])
 @pytest.mark.parametrize("timing", [task.Timing(7, 7), task.Timing(3, 0), task.Timing(2, 1, 2)])
 def test_gradient_equals_autograd(timing, similarity):
+    """eq-retrocue-state and eq-retrocue-loss: the compiled network against the one in torch."""
     rng = np.random.default_rng(1)
     weights = rnn.initial_weights(12, rng, gain=1.3, dtype=np.float64)
     rows = rng.choice(512, 9, replace=False)
@@ -115,7 +116,7 @@ def test_parameter_count_and_initial_distribution():
 
 
 def test_uniform_reports_cost_what_the_sum_of_squares_says():
-    """Uniform reports o_k = 1/17 cost (2 pi / 17)^2 2 (1 + 4 + ... + 64) / 17^3: .01134."""
+    """eq-retrocue-loss: uniform reports o_k = 1/17 cost (2 pi / 17)^2 2 (1 + 4 + ... + 64) / 17^3: .01134."""
     zero = rnn.Weights(
         *(np.zeros_like(a) for a in rnn.initial_weights(5, np.random.default_rng(0), dtype=np.float64))
     )

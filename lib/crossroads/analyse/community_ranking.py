@@ -90,7 +90,7 @@ def score(
     rule: Rule = "switch then walk",
     horizon: int = 1,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mass and persistence (C,) of sets of regions (C, N), each in its layer (C,).
+    """Mass and persistence (C,) of sets of regions (C, N), each in its layer (C,): eq-hmgm-scores.
 
     horizon : volumes after which the mass is looked for again, in the set still or once more.
     """

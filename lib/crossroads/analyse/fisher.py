@@ -27,6 +27,8 @@ class FisherInformation:
 def fisher_information(a: np.ndarray, b: np.ndarray, spacing_cm: float) -> FisherInformation:
     """Linear Fisher information from responses at two places.
 
+    An estimate of eq-hippocampus-fisher.
+
     With T trials a place, N cells, dmu the difference of means over trials, S the mean of the two covariances
     and d the spacing,
 

@@ -49,6 +49,8 @@ class Deviation:
 def christoffel(g: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Gamma^k_ij = g^kl (d_i g_lj + d_j g_li - d_l g_ij) / 2, (n, n, n, *grid) [k, i, j].
 
+    The symbols of eq-connectome-pde.
+
     Central differences, one-sided at the border of the mask; outside, the value of the nearest voxel inside.
     """
     slope = masked_gradient(g, mask)  # [i, l, j]

@@ -127,7 +127,10 @@ def chance(k: int, n: ArrayLike, n_right: ArrayLike = 1) -> np.ndarray:
 
 
 def probabilities(scores: np.ndarray) -> np.ndarray:
-    """Softmax of each trial's scores (n_trials, n_candidates), stable for scores of any size."""
+    """Softmax of each trial's scores (n_trials, n_candidates), stable for scores of any size.
+
+    The p of eq-speech-score.
+    """
     return softmax(np.asarray(scores, float), axis=1)
 
 

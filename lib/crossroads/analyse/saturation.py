@@ -19,7 +19,7 @@ N_MAX = 1e6  # cells; curves that bend later than this are straight for any reco
 
 @dataclass(frozen=True)
 class Saturation:
-    """The curve 1/MSE(n) = i0 n / (1 + n / n_half).
+    """The curve 1/MSE(n) = i0 n / (1 + n / n_half), eq-hippocampus-saturation.
 
     i0 : information per cell [cm^-2] of few cells; n_half : cells that give half of the limit i0 n_half.
     i0_ci, n_half_ci (2,) : 95% intervals; the latter ends at infinity where the curve may be straight.
@@ -66,6 +66,8 @@ class Exponential:
 
 def fit_saturation(n: np.ndarray, information: np.ndarray) -> Saturation:
     """Fit the saturating curve by unweighted least squares (the authors' `createFit_infoSaturation`).
+
+    Equation eq-hippocampus-saturation.
 
     Fitted are slope and 1/N, in units of the largest size and value: in the paper's units the start (1, 100)
     is four orders of magnitude off in I0, and N itself has no finite estimate for a straight line. Start: N =
@@ -123,6 +125,8 @@ def fit_one_parameter(n: np.ndarray, d2: np.ndarray, d2_shuffled: np.ndarray) ->
 
 def limited_information(information: np.ndarray, epsilon: float) -> np.ndarray:
     """Information once noise of covariance epsilon f'f'^T is added: I / (1 + epsilon I), at most 1 / epsilon.
+
+    Equation eq-hippocampus-limit.
 
     Holds for any noise it is added to (Moreno-Bote et al. 2014). Jitter of the represented position by an SD
     of sigma [cm] has epsilon = sigma^2, for information in cm^-2.

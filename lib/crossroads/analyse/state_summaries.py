@@ -10,12 +10,15 @@ from scipy.special import xlogy
 
 
 def occupancy(gamma: Sequence[np.ndarray]) -> np.ndarray:
-    """Share of the time (S, K) that people spend in each state, from probabilities (T_s, K)."""
+    """Share of the time (S, K) that people spend in each state, from probabilities (T_s, K).
+
+    The f of eq-hmgm-entropy.
+    """
     return np.array([one.mean(0) for one in gamma])
 
 
 def person_entropy(fo: np.ndarray) -> float:
-    """Mean over people of the entropy of their occupancies (S, K) [nats], E1."""
+    """Mean over people of the entropy of their occupancies (S, K) [nats], E1: eq-hmgm-entropy."""
     return float(np.abs(xlogy(fo, fo).sum(1)).mean())
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 
 def stationary(transition: np.ndarray) -> np.ndarray:
-    """Equilibrium (K,) of a chain with transition probabilities (K, K), pi P = pi.
+    """Equilibrium (K,) of a chain with transition probabilities (K, K), pi P = pi, as in eq-hmgm-rate.
 
     Raises
     ------

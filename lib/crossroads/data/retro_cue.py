@@ -82,7 +82,10 @@ def all_trials() -> Trials:
 
 def tuning(colours: np.ndarray) -> np.ndarray:
     """Activity of the 17 tuned units, exp(kappa (cos(c - phi_k) - 1)) / peak, for colours [rad] of shape
-    (n,): (n, 17)."""
+    (n,): (n, 17).
+
+    Equation eq-retrocue-tuning over PEAK, as published.
+    """
     return np.exp(KAPPA * (np.cos(colours[:, None] - CENTRES) - 1)) / PEAK
 
 

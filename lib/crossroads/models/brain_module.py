@@ -143,7 +143,10 @@ class BrainModule(nn.Module):
         return self._softmax(torch.tensor([layout]), None)[0]
 
     def _softmax(self, layout: Tensor, place: Tensor | None) -> Tensor:
-        """(n, d1, C) weights in each of n layouts, without the sensors near `place` (2,)."""
+        """(n, d1, C) weights in each of n layouts, without the sensors near `place` (2,).
+
+        The softmax of eq-speech-attention.
+        """
         lost = self.layouts[layout].isnan().any(-1)
         if place is not None:
             near = (self.layouts[layout] - place).square().sum(-1) < self.shape.dropout_radius**2
@@ -236,7 +239,8 @@ class DeepMel(ConvStack):
 def fourier_features(xy: Tensor, harmonics: int) -> Tensor:
     """Positions (C, 2) to (C, 2 K^2): cos, then sin, of 2 pi (k x' + l y') / 1.4, with x' = x + 0.2.
 
-    k and l run from 0 to K - 1, l faster. Rows of unknown positions are 0.
+    k and l run from 0 to K - 1, l faster. Rows of unknown positions are 0. Equation eq-speech-attention is a
+    weighted sum of these.
     """
     k = torch.arange(harmonics).to(xy)
     x, y = ((2 * math.pi / PERIOD) * (xy.nan_to_num() + MARGIN)).unbind(-1)

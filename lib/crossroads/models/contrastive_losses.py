@@ -16,6 +16,8 @@ EPSILON = 1e-8
 def match_scores(z: Tensor, y: Tensor) -> Tensor:
     """Scores (B, N) = <z_i, y_j> / (|y_j| + 1e-8) of windows z (B, F, T) against candidates y (N, F, T).
 
+    The s of eq-speech-score.
+
     Inner product and norm run over F and T. Only candidates are normalised: the size of z is an inverse
     temperature. One matrix product, whose N columns are then divided; the candidates are not copied.
 
@@ -31,6 +33,8 @@ def match_scores(z: Tensor, y: Tensor) -> Tensor:
 
 def clip_loss(scores: Tensor, log_scale: Tensor | None = None, symmetric: bool = False) -> Tensor:
     """Mean over i of -log softmax_j(scores_ij) at j = i, the published form: from brain to sound only.
+
+    Equation eq-speech-loss.
 
     Parameters
     ----------

@@ -124,6 +124,8 @@ def hold_out(
 def residual(g: np.ndarray, problem: ResidualProblem, project: bool = True) -> np.ndarray:
     """(I - v v^T) nabla_v v, (m, n, *grid), 0 outside the interior; nabla_v v itself if not `project`.
 
+    Equation eq-connectome-residual, and without the projection the nabla_v v of eq-connectome-pde.
+
     Raises
     ------
     ValueError : g that is not float64 (n, n, *grid).
@@ -133,6 +135,8 @@ def residual(g: np.ndarray, problem: ResidualProblem, project: bool = True) -> n
 
 def residual_loss(g: torch.Tensor, problem: ResidualProblem, project: bool = True) -> torch.Tensor:
     """Mean squared residual over all m * n * prod(grid) entries, zeros included, as published.
+
+    The loss of eq-connectome-residual.
 
     Compiled for the processor, with its gradient in closed form; plain torch elsewhere.
 
@@ -152,7 +156,10 @@ def official_log10(loss: float | np.ndarray) -> float | np.ndarray:
 
 
 def plain_residual(g: torch.Tensor, problem: ResidualProblem, project: bool = True) -> torch.Tensor:
-    """The residual (m, n, *grid) in torch alone, on g's device; what the compiled loss is held to."""
+    """The residual (m, n, *grid) in torch alone, on g's device; what the compiled loss is held to.
+
+    By eq-connectome-short, without Christoffel symbols.
+    """
     _check_metric(g, problem)
     v, drift = (torch.from_numpy(a).to(g.device) for a in (problem.v, problem.drift))
     # Voxels on the faces of the grid are never interior, so that the wrap of `roll` does no harm.

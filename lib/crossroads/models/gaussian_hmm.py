@@ -76,8 +76,8 @@ def fit_states(
 
     Variational Bayes (Bishop 2006, chapter 10; the priors are those of the HMM-MAR toolbox or nearly so):
     cycles of the posteriors of the parameters given the states, and of the states given the parameters. The
-    free energy falls at every cycle; where one brings less than `TOLERANCE` of the whole fall, the fit
-    ends.
+    free energy, eq-hmgm-energy, falls at every cycle; where one brings less than `TOLERANCE` of the whole
+    fall, the fit ends.
 
     Parameters
     ----------
@@ -128,7 +128,10 @@ def most_likely_path(posterior: StatePosterior, series: Sequence[np.ndarray]) ->
 
 
 def log_likelihood(posterior: StatePosterior, series: Sequence[np.ndarray]) -> float:
-    """Log-likelihood of series [nats] by the expected parameters: those of an ordinary Gaussian HMM."""
+    """Log-likelihood of series [nats] by the expected parameters: those of an ordinary Gaussian HMM.
+
+    The model of eq-hmgm-hmm, summed over all sequences of states.
+    """
     x, lengths = _joined(series)
     density = log_density(x, posterior.mean, posterior.covariance)
     start, transition = _rows(posterior.start), _rows(posterior.transition)
@@ -224,7 +227,10 @@ def _inferred(
 
 
 def _divergence(posterior: dict[str, np.ndarray], spread: np.ndarray) -> float:
-    """Kullback-Leibler divergence of the parameters' posterior from their prior [nats]."""
+    """Kullback-Leibler divergence of the parameters' posterior from their prior [nats].
+
+    The three sums of eq-hmgm-energy.
+    """
     n_states, n_regions = posterior["mean"].shape
     dof, weight = posterior["dof"], posterior["weight"]
     prior_dof = n_regions + EXTRA_DOF

@@ -72,12 +72,18 @@ def entropy(p: np.ndarray) -> float:
 
 
 def entropy_rate(transition: np.ndarray) -> float:
-    """Entropy rate of a chain in equilibrium, h = -sum_k pi_k sum_l P_kl ln P_kl [nats a step]."""
+    """Entropy rate of a chain in equilibrium, h = -sum_k pi_k sum_l P_kl ln P_kl [nats a step].
+
+    Equation eq-hmgm-rate.
+    """
     return float(-(stationary(transition) @ xlogy(transition, transition).sum(1)))
 
 
 def mass_limit(weights: np.ndarray, transition: np.ndarray) -> np.ndarray:
-    """Where the walk's mass (K, N) tends to for slow states: occupancy of the layer times strength in it."""
+    """Where the walk's mass (K, N) tends to for slow states: occupancy of the layer times strength in it.
+
+    Equation eq-hmgm-limit.
+    """
     strength = weights.sum(-1)
     return stationary(transition)[:, None] * strength / strength.sum(1, keepdims=True)
 
@@ -90,7 +96,7 @@ def total_variation(p: np.ndarray, q: np.ndarray) -> float:
 def step(mass: np.ndarray, weights: np.ndarray, transition: np.ndarray, rule: Rule) -> np.ndarray:
     """The walk's mass (..., K, N) one volume later, without the matrix of all regions in all layers.
 
-    "switch then walk": the state is drawn first, then a step along an edge of its layer,
+    "switch then walk", eq-hmgm-walk: the state is drawn first, then a step along an edge of its layer,
     M[(i, k), (j, l)] = P_kl T_l[i, j] with T = A / strength. "walk or switch": a step where the state
     stays, none where it changes, M[(i, k), (j, k)] = P_kk T_k[i, j], M[(i, k), (i, l)] = P_kl.
     """

@@ -100,7 +100,7 @@ def spread(x: np.ndarray) -> np.ndarray:
 
 
 def features_of_window(x: np.ndarray, sd: np.ndarray) -> np.ndarray:
-    """The fourteen features of one window by their formulas.
+    """The fourteen features of one window by their formulas, eq-nerve-features and eleven like them.
 
     x : (N, K) filtered signal. sd : (K,) its `spread`, for the thresholds.
 
@@ -134,6 +134,8 @@ def features_of_window(x: np.ndarray, sd: np.ndarray) -> np.ndarray:
 
 class Features:
     """The same features from sums over blocks of 5 ms: each sample is touched once.
+
+    Equation eq-nerve-features, as the signal comes in.
 
     What belongs to pairs and triples of samples is counted at the last of them; what reaches back beyond the
     window's first sample is kept apart, and taken off. Before the first sample the signal is taken for 0.

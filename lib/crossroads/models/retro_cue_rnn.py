@@ -51,7 +51,7 @@ def initial_weights(
 
 @njit(cache=True)
 def hidden_states(w: Weights, inputs: Array, event_steps: Array, noise: Array) -> Array:
-    """States h_0 = 0 and h_t after every cycle, (T + 1, n_trials, n).
+    """States h_0 = 0 and h_t after every cycle, (T + 1, n_trials, n): eq-retrocue-state.
 
     inputs : (n_events, n_trials, 36) at the cycles `event_steps`; noise : (T, n_trials, n), already times
         sigma.
@@ -72,7 +72,7 @@ def hidden_states(w: Weights, inputs: Array, event_steps: Array, noise: Array) -
 
 @njit(cache=True)
 def report_probabilities(w: Weights, h_last: Array) -> Array:
-    """softmax(W_out h_T + b_out): (n_trials, 17)."""
+    """softmax(W_out h_T + b_out), (n_trials, 17): the report of eq-retrocue-state."""
     o = h_last @ w.w_out.T
     for i in range(o.shape[0]):
         o[i] += w.b_out
@@ -108,6 +108,8 @@ def loss_and_gradient(
     neural: Array,
 ) -> tuple[float, Weights]:
     """Mean report loss of a batch and the gradient of the whole loss by backpropagation through time.
+
+    Equation eq-retrocue-loss is the report loss.
 
     cost : (n_trials, 17) squared distances d_k^2 of `data.retro_cue.report_cost`.
     similarity : weight of an added 1 - CKA to the patterns `neural` (n_readouts, n_trials, m) at the cycles

@@ -13,7 +13,10 @@ from crossroads.models.retro_cue_rnn import Weights
 
 
 class RetroCueRNN(nn.Module):
-    """h_t = ReLU(W_in x_t + b_in + W_rec h_{t-1} + noise_t), o = softmax(W_out h_T + b_out)."""
+    """h_t = ReLU(W_in x_t + b_in + W_rec h_{t-1} + noise_t), o = softmax(W_out h_T + b_out).
+
+    Equation eq-retrocue-state.
+    """
 
     def __init__(self, weights: Weights) -> None:
         super().__init__()
@@ -33,7 +36,7 @@ class RetroCueRNN(nn.Module):
 
 
 def report_loss(reports: torch.Tensor, cost: torch.Tensor) -> torch.Tensor:
-    """L = 1/17 sum_k d_k^2 o_k^2, mean over trials."""
+    """L = 1/17 sum_k d_k^2 o_k^2, mean over trials: eq-retrocue-loss."""
     return (cost * reports**2).mean()
 
 

@@ -40,6 +40,7 @@ test: venv  ## lint, types, import rule, unit tests, all chapters at size ci, th
 	@echo "== site"
 	@$(BIN)/python -m ci.site --size ci
 	@$(BIN)/python -m ci.check_site build/site-ci/html
+	@$(BIN)/python -m ci.check_browser build/site-ci/html
 
 newest: venv  ## the site of make test under the newest Sphinx, without jupyter-book and pins
 	@$(BIN)/python -m ci.newest

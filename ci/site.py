@@ -15,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-from ci import downloads
+from ci import downloads, light
 from ci.runs import Run, from_arguments
 from crossroads.data.settings import ROOT
 
@@ -56,6 +56,7 @@ def build(source: Path, work: Path, target: Path, options: Sequence[str]) -> boo
         print("site: not built; what is wrong stands above (a warning is an error)")
         return False
     html = work / "_build/html"
+    light.slim(html)
     (html / ".sources").write_text(key)
     shutil.rmtree(target, ignore_errors=True)
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -20,7 +20,7 @@ BACKEND_gpu := auto
 INSTALL = VIRTUAL_ENV=.venv $(BIN)/uv pip install -c constraints.txt \
 	$(if $(UV_FIND_LINKS),,--torch-backend=$(or $(BACKEND_$(TORCH)),$(error TORCH=$(TORCH): cpu or gpu is needed)))
 
-.PHONY: book test newest chapter record robust bench new-chapter lab serve clean pins help venv
+.PHONY: book test newest chapter plan record robust bench new-chapter lab serve clean pins help venv
 .DEFAULT_GOAL := help
 
 book: venv  ## environment, all chapters at size book, the site in _build/html
@@ -48,6 +48,9 @@ newest: venv  ## the site of make test under the newest Sphinx, without jupyter-
 chapter: venv need-CH  ## one chapter and its page: CH=... [SIZE=...] [DATA=...] [SEED=...]
 	@$(BIN)/python -m ci.execute $(CH) $(RUN)
 	@$(BIN)/python -m ci.site $(CH) $(RUN)
+
+plan: venv need-CH  ## what a run will cost, from some of its units: CH=... SIZE=paper [DATA=...] [SEED=...]
+	@$(BIN)/python -m ci.plan $(CH) $(RUN)
 
 record: venv need-CH  ## a recorded result for the claims table: CH=... SIZE=paper [DATA=...]
 	@$(BIN)/python -m ci.record $(CH) $(RUN)

@@ -1,0 +1,94 @@
+"""The plan of a chapter in a small house, against what its run then costs."""
+
+import re
+
+import numpy as np
+import pytest
+
+from ci.plan import error
+from tests.house import House
+
+TOY = """
+import os, time
+from dataclasses import dataclass
+import numpy as np
+from crossroads.data.units import stored
+
+@dataclass(frozen=True)
+class Unit:
+    number: int
+    cost_s: float
+
+def spin(seconds):
+    start = time.process_time()
+    while time.process_time() - start < seconds:
+        pass
+
+def first(unit):
+    with open(os.environ["TOY_LOG"], "a") as log:
+        log.write(f"first {unit.number}\\n")
+    spin(unit.cost_s)
+    return {"number": np.array(unit.number)}
+
+def second(unit):
+    found = stored(first, Unit(unit.number, 0.04))
+    spin(unit.cost_s)
+    return {"number": found["number"]}
+"""
+BODY = """
+from crossroads.data.toy import Unit, first, second
+from crossroads.data.units import sweep
+ones = sweep(first, [Unit(i, 0.04) for i in range(30)], label="ones")
+twos = sweep(second, [Unit(i, 0.08) for i in range(int(ones[0]["number"] >= 0) * 20)], label="twos")
+assert sum(int(one["number"]) for one in ones) == 435
+"""
+
+
+@pytest.fixture
+def house(tmp_path, monkeypatch):
+    monkeypatch.setenv("TOY_LOG", str(tmp_path / "log"))
+    house = House(tmp_path / "house")
+    house.write("lib/crossroads/data/toy.py", TOY)
+    house.chapter("alpha", BODY)
+    return house
+
+
+def rows(text):
+    """Of each sweep: units, stored, tried, seconds a unit, hours."""
+    found = re.findall(r"^(ones|twos) +(\d+) +(\d+) +(\d+) +([\d.]+) .*? %\s+(\S+)", text, re.MULTILINE)
+    return {name: [float(number) for number in numbers] for name, *numbers in found}
+
+
+def test_a_plan_tells_the_cost_and_its_trials_are_not_computed_again(house, tmp_path):
+    status, out, err = house.python("-m", "ci.plan", "alpha", "--size", "ci")
+    assert status == 0, err
+    ones, twos = rows(out)["ones"], rows(out)["twos"]
+    assert (ones[:2], twos[:2]) == ([30, 0], [20, 0])
+    assert 3 <= ones[2] < 30
+    assert ones[3] == pytest.approx(0.04, rel=0.2)
+    assert twos[3] == pytest.approx(0.08, rel=0.2)  # without the units inside, which are not its own
+    assert ones[4] == pytest.approx(30 * 0.04 / 3600, rel=0.2)
+    assert "1 cells lacked real results" in out
+    assert "AssertionError" in out
+
+    tried = len((tmp_path / "log").read_text().splitlines())
+    status, out, err = house.python("-m", "ci.execute", "alpha", "--size", "ci")
+    assert status == 0, out + err
+    log = (tmp_path / "log").read_text().splitlines()
+    assert sorted(log) == sorted(f"first {i}" for i in range(30))
+    assert len(set(log[:tried])) == tried
+    status, out, err = house.python("-m", "ci.plan", "alpha", "--size", "ci")
+    assert re.search(r"^ones +30 +30 +0 +0 +0$", out, re.MULTILINE), out
+    assert "lacked" not in out
+
+
+def test_a_plan_is_of_one_chapter(house):
+    house.chapter("beta", "")
+    status, _, err = house.python("-m", "ci.plan", "--size", "ci")
+    assert (status, err.strip()) == (2, "one chapter is needed: python -m ci.plan CHAPTER --size paper")
+
+
+def test_the_error_of_a_mean_falls_with_the_root_of_the_trials():
+    costs = np.random.default_rng(1).normal(10, 2, 4000)
+    assert error(costs[:100].tolist()) == pytest.approx(0.02, rel=0.25)
+    assert error(costs.tolist()) == pytest.approx(0.2 / np.sqrt(4000), rel=0.1)

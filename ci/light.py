@@ -7,11 +7,16 @@ from PIL import Image
 
 ICON = re.compile(r'("?)([a-z0-9-]+)\1:\[\d+,\d+,\[([^\]]*)\],"[0-9a-f]*",("[^"]*"|\[[^\]]*\])\]')
 
+SEARCHES = re.compile(
+    r'<script src="[./]*(?:_static/searchtools|_static/language_data|searchindex)\.js"></script>\n?'
+)
+
 
 def slim(site: Path) -> None:
-    """Pictures as WebP, to the last pixel the same; of the theme's icons only those that are used."""
+    """Pictures as WebP, the same to the last pixel; the icons that are used; the index where it is searched."""
     pictures(site)
     icons(site)
+    searching(site)
 
 
 def pictures(site: Path) -> None:
@@ -38,3 +43,11 @@ def icons(site: Path) -> None:
         return icon[0] if names & used else icon[0].replace(icon[4], '""')
 
     drawings.write_text(ICON.sub(kept, drawings.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def searching(site: Path) -> None:
+    """Leave the index of all words to the search page: others have it for a search as you type, which is off."""
+    for page in site.rglob("*.html"):
+        if page.name != "search.html":
+            text = page.read_text(encoding="utf-8")
+            page.write_text(SEARCHES.sub("", text), encoding="utf-8")

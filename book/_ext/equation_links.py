@@ -1,5 +1,7 @@
 """Sphinx extension of the book: below each labelled equation of a chapter a link to its code and test."""
 
+from typing import Any
+
 from docutils import nodes
 from sphinx.application import Sphinx
 
@@ -23,6 +25,13 @@ def link(app: Sphinx, doctree: nodes.document, page: str) -> None:
             equation.parent.insert(equation.parent.index(equation) + 1, line)
 
 
+def reach(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
+    """Let the keyboard scroll the sources: the theme sees to those alone that are wide from the beginning."""
+    if page == INDEX:
+        context["body"] = context["body"].replace("<pre>", '<pre tabindex="0">')
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("doctree-resolved", link)
+    app.connect("html-page-context", reach)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -12,6 +12,9 @@ ICONS = (
 )
 
 
+SCRIPTS = ["_static/doctools", "_static/searchtools", "_static/language_data", "searchindex"]
+
+
 @pytest.fixture
 def site(tmp_path):
     (tmp_path / "_images").mkdir()
@@ -20,8 +23,10 @@ def site(tmp_path):
     pixels = np.random.default_rng(1).integers(0, 256, (40, 60, 4), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "_images/a.1-b.png")
     picture = '<a href="../_images/a.1-b.png"><img src="../_images/a.1-b.png"></a>'
-    page = f'<i class="fa-solid fa-search"></i>{picture} c.png'
+    scripts = "".join(f'<script src="../{name}.js"></script>' for name in SCRIPTS)
+    page = f'{scripts}<i class="fa-solid fa-search"></i>{picture} c.png'
     (tmp_path / "chapters/one.html").write_text(page)
+    (tmp_path / "search.html").write_text(scripts)
     (tmp_path / "_static/scripts/fontawesome.js").write_text(ICONS)
     (tmp_path / "_static/scripts/theme.js").write_text('use("fa-moon")')
     slim(tmp_path)
@@ -40,3 +45,12 @@ def test_pictures_are_the_same_to_the_last_pixel_and_every_page_names_them(site)
 def test_icons_that_are_named_by_a_page_or_a_script_keep_their_drawing(site):
     left = (site[0] / "_static/scripts/fontawesome.js").read_text()
     assert left == ICONS.replace('"M352"', '""').replace('["M1","M2"]', '""')
+
+
+def test_the_index_of_words_is_loaded_by_the_page_that_searches_alone(site):
+    assert (
+        (site[0] / "chapters/one.html")
+        .read_text()
+        .startswith('<script src="../_static/doctools.js"></script><i')
+    )
+    assert (site[0] / "search.html").read_text().count("<script") == len(SCRIPTS)

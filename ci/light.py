@@ -13,7 +13,7 @@ SEARCHES = re.compile(
 
 
 def slim(site: Path) -> None:
-    """Pictures as WebP, the same to the last pixel; the icons that are used; the index where it is searched."""
+    """Pictures as WebP, the same to the last pixel; icons that are used; the index where it is searched."""
     pictures(site)
     icons(site)
     searching(site)
@@ -46,7 +46,7 @@ def icons(site: Path) -> None:
 
 
 def searching(site: Path) -> None:
-    """Leave the index of all words to the search page: others have it for a search as you type, which is off."""
+    """Leave the index of words to the search page: others have it for a search as you type, which is off."""
     for page in site.rglob("*.html"):
         if page.name != "search.html":
             text = page.read_text(encoding="utf-8")

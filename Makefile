@@ -3,6 +3,7 @@
 #   DATA  synthetic | a name of real data      SEED  root of every random stream
 #   TORCH cpu (default) | gpu: the build of torch that a new environment gets. Where wheels are offered by
 #         PIP_FIND_LINKS or UV_FIND_LINKS, the offered torch is taken instead. To change it, delete .venv first.
+#   CLUSTER slurm | tcp://host:port of a Dask scheduler | empty: this machine
 #   PYTHON  the Python 3.11 or newer that makes the environment
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ TORCH ?= cpu
 SIZE ?= book
 SEED ?= 0
 BIN := .venv/bin
-RUN := --size $(SIZE) --seed $(SEED) $(if $(DATA),--data $(DATA))
+RUN = --size $(SIZE) --seed $(SEED) $(if $(DATA),--data $(DATA))
 
 export UV_COMPILE_BYTECODE := 1
 export UV_PYTHON_DOWNLOADS := never
@@ -20,7 +21,7 @@ BACKEND_gpu := auto
 INSTALL = VIRTUAL_ENV=.venv $(BIN)/uv pip install -c constraints.txt \
 	$(if $(UV_FIND_LINKS),,--torch-backend=$(or $(BACKEND_$(TORCH)),$(error TORCH=$(TORCH): cpu or gpu is needed)))
 
-.PHONY: book test newest chapter plan record robust bench new-chapter lab serve clean pins help venv
+.PHONY: book test newest chapter plan paper slurm record robust bench new-chapter lab serve clean pins help venv
 .DEFAULT_GOAL := help
 
 book: venv  ## environment, all chapters at size book, the site in _build/html
@@ -52,6 +53,14 @@ chapter: venv need-CH  ## one chapter and its page: CH=... [SIZE=...] [DATA=...]
 plan: venv need-CH  ## what a run will cost, from some of its units: CH=... SIZE=paper [DATA=...] [SEED=...]
 	@$(BIN)/python -m ci.plan $(CH) $(RUN)
 
+paper: SIZE = paper
+paper: venv need-CH  ## one chapter at the paper's size: CH=... [DATA=...] [SEED=...] [CLUSTER=...]
+	@$(BIN)/python -m ci.execute $(CH) $(RUN) --cluster "$(CLUSTER)"
+
+slurm: venv  ## a real SLURM on this machine, and a chapter that survives what is done to its jobs
+	@ci/slurm.sh
+	@$(BIN)/python -m ci.try_slurm
+
 record: venv need-CH  ## a recorded result for the claims table: CH=... SIZE=paper [DATA=...]
 	@$(BIN)/python -m ci.record $(CH) $(RUN)
 
@@ -79,7 +88,7 @@ pins: venv  ## constraints.txt anew, from the registry alone
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*  ## /  make \1\t/p' Makefile | expand -t 22
-	@sed -n '2,6s/^# *//p' Makefile
+	@sed -n '2,7s/^# *//p' Makefile
 
 venv: .venv/.ready
 

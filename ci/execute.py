@@ -1,6 +1,6 @@
 """The runner: executes the chapters whose results are out of date, two at a time.
 
-`python -m ci.execute [CHAPTER ...] [--size S] [--data D] [--seed N] [--jobs N] [--page]`
+`python -m ci.execute [CHAPTER ...] [--size S] [--data D] [--seed N] [--jobs N] [--page] [--cluster C]`
 """
 
 import argparse
@@ -18,6 +18,7 @@ import joblib
 from tqdm import tqdm
 
 from ci import recordings
+from ci.cluster import cluster
 from ci.run_one import failed_notebook, run_one, work_folder
 from ci.runs import Run, from_arguments, is_current, key
 from crossroads.data.settings import ROOT
@@ -142,6 +143,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="ci.execute", description="Run the chapters that are out of date.")
     parser.add_argument("--jobs", type=int, default=2, help="chapters at once")
     parser.add_argument("--page", action="store_true", help="show the results in chapters/")
+    parser.add_argument("--cluster", default="", help="slurm, or the address of a Dask scheduler")
     runs, options = from_arguments(parser, arguments)
     if any(run.chapter == "hmgm" for run in runs):
         recordings.fetch()
@@ -150,9 +152,12 @@ def main(arguments: list[str] | None = None) -> int:
 
         hand_model.fetch()
     try:
-        failed = execute(runs, options.jobs)
+        with cluster(options.cluster, [run.chapter for run in runs]):
+            failed = execute(runs, options.jobs)
     except KeyboardInterrupt:
         return 130
+    except ValueError as error:
+        parser.exit(2, f"{error}\n")
     if options.page:
         for run in runs:
             if run not in failed:

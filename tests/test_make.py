@@ -64,5 +64,7 @@ def test_the_build_of_torch_is_chosen_unless_wheels_are_offered(make):
 
 def test_help_lists_every_command(make):
     listed = {line.split()[1] for line in make("help").stdout.splitlines() if line.startswith("  make ")}
-    commands = "book test newest chapter plan record robust bench new-chapter lab serve clean pins help"
+    commands = (
+        "book test newest chapter plan paper slurm record robust bench new-chapter lab serve clean pins help"
+    )
     assert listed == set(commands.split())

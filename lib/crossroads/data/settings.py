@@ -31,17 +31,25 @@ def load_settings(cls: type[T], chapter: str, size: str, *, folder: Path = SIZES
     sizes = _read(file)["sizes"]
     if size not in sizes:
         raise ValueError(f"{file}: unknown size {size!r}; allowed: {', '.join(sizes)}")
-    block = sizes[size] or {}
+    return from_block(cls, sizes[size] or {}, f"{file}, size {size}")
+
+
+def from_block(cls: type[T], block: dict[str, Any], where: str) -> T:
+    """A block of YAML as a frozen dataclass; `where` begins the message of what is wrong in it.
+
+    Raises
+    ------
+    As `load_settings`.
+    """
     wanted = get_type_hints(cls)
     names = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
     unknown = [k for k in block if k not in names]
     missing = [k for k in names if k not in block]
     if unknown or missing:
         raise ValueError(
-            f"{file}, size {size}: unknown keys {unknown}, missing keys {missing}; "
-            f"allowed: {', '.join(names)}"
+            f"{where}: unknown keys {unknown}, missing keys {missing}; allowed: {', '.join(names)}"
         )
-    return cls(**{k: _typed(block[k], wanted[k], f"{file}, size {size}, key {k}") for k in names})
+    return cls(**{k: _typed(block[k], wanted[k], f"{where}, key {k}") for k in names})
 
 
 def data_names(chapter: str, *, folder: Path = SIZES) -> list[str]:

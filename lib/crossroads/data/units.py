@@ -4,13 +4,18 @@ import functools
 import hashlib
 import io
 import os
+import pickle
+import platform
 import sys
 import time
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import TextIO, TypeVar
 
 import joblib
@@ -20,6 +25,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from crossroads.data.settings import ROOT
+from crossroads.data.versions import versions
 
 K = TypeVar("K")
 U = TypeVar("U")
@@ -111,14 +117,19 @@ def stored(fn: Callable[[U], Result], unit: U, *, folder: Path = ROOT / "build/u
 
 def _files(fn: Callable[[U], Result], units: Sequence[U], folder: Path) -> list[Path]:
     """Where the results of these units lie, or will."""
-    for file in _sources(frozenset([fn.__module__])):
-        if file.stat().st_mtime > LOADED:
-            # Otherwise what the old code computes would be stored under the key of the new.
-            raise RuntimeError(f"{file} was edited after this process had started: restart the kernel")
-    key = code_key([fn.__module__])
+    key = _loaded_key(fn.__module__)
     home = folder / f"{fn.__module__}.{fn.__qualname__}"
     home.mkdir(parents=True, exist_ok=True)
     return [home / (hashlib.sha256(f"{key}{unit!r}".encode()).hexdigest() + ".npz") for unit in units]
+
+
+def _loaded_key(module: str) -> str:
+    """The code key of a module as this process has loaded it."""
+    for file in _sources(frozenset([module])):
+        if file.stat().st_mtime > LOADED:
+            # Otherwise what the old code computes would be stored under the key of the new.
+            raise RuntimeError(f"{file} was edited after this process had started: restart the process")
+    return code_key([module])
 
 
 @functools.cache
@@ -140,14 +151,59 @@ def _compute(fn: Callable[[U], Result], missing: dict[Path, U]) -> Iterator[tupl
     if missing and scheduler:
         from dask.distributed import Client, as_completed
 
-        with Client(scheduler) as client:
-            futures = [client.submit(_one, fn, *item, pure=False) for item in missing.items()]
-            yield from (result for _, result in as_completed(futures, with_results=True))
+        home = next(iter(missing)).parent
+        with NamedTemporaryFile(dir=home, prefix=".client-") as mark, Client(scheduler) as client:
+            common = Common(mark.name, fn.__module__, _loaded_key(fn.__module__), tuple(versions().items()))
+            calls = [pickle.dumps((fn, *item)) for item in missing.items()]
+            futures = [client.submit(_on_worker, common, call, pure=False) for call in calls]
+            for _, found in as_completed(futures, with_results=True):
+                if isinstance(found, CancelledError):
+                    raise RuntimeError(f"the scheduler {scheduler} was lost: run again, what is stored stays")
+                yield found
     elif workers > 1:
         parallel = joblib.Parallel(n_jobs=workers, batch_size=1, return_as="generator_unordered")
         yield from parallel(joblib.delayed(_one)(fn, *item) for item in missing.items())
     else:
         yield from (_one(fn, *item) for item in missing.items())
+
+
+@dataclass(frozen=True)
+class Common:
+    """What a worker must have in common with its client: the folder of a mark, code and versions."""
+
+    mark: str
+    module: str
+    key: str
+    versions: tuple[tuple[str, str], ...]
+
+
+def _on_worker(common: Common, call: bytes) -> tuple[Path, Result]:
+    """One unit on a worker of a cluster; `call` is read only where the modules in it are the client's."""
+    _check_worker(common)
+    return _one(*pickle.loads(call))
+
+
+@functools.cache
+def _check_worker(common: Common) -> None:
+    """Refuse this process as a worker, once a sweep and process."""
+    host = platform.node()
+    ours, theirs = versions(), dict(common.versions)
+    for name in sorted(ours.keys() | theirs.keys()):
+        if (here := ours.get(name, "none")) != (there := theirs.get(name, "none")):
+            raise RuntimeError(
+                f"worker on {host}: {name} is {here}, the client's is {there}: start the workers in the "
+                "client's environment"
+            )
+    if not Path(common.mark).is_file():
+        raise RuntimeError(
+            f"worker on {host}: it does not see the client's folder {Path(common.mark).parent}: put the "
+            "repository on a file system that all nodes share"
+        )
+    if (key := _loaded_key(common.module)) != common.key:
+        raise RuntimeError(
+            f"worker on {host}: the library in {PACKAGE} is another version, as {common.module} has the key "
+            f"{key[:12]}, the client's {common.key[:12]}: start the workers from the client's commit"
+        )
 
 
 def _one(fn: Callable[[U], Result], file: Path, unit: U) -> tuple[Path, Result]:

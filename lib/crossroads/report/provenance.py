@@ -9,13 +9,13 @@ import tempfile
 from datetime import UTC, datetime
 from hashlib import sha256
 from html import escape
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from IPython.display import HTML
 
 from crossroads.data.settings import ROOT
+from crossroads.data.versions import versions
 
 
 def out_folder(out: str) -> Path:
@@ -32,7 +32,7 @@ def surroundings() -> dict[str, Any]:
         "commit": _git("rev-parse", "HEAD") or "none",
         "dirty": bool(_git("status", "--porcelain")),
         "constraints": sha256((ROOT / "constraints.txt").read_bytes()).hexdigest(),
-        "versions": _versions(),
+        "versions": versions(),
         "machine": f"{platform.system()} {platform.machine()}, {_processor()}, {os.cpu_count()} cores",
         "device": _device(),
     }
@@ -64,20 +64,6 @@ def _git(*arguments: str) -> str:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return ""
-
-
-def _versions() -> dict[str, str]:
-    """Versions of Python and of the installed packages among those that the project computes with."""
-    found = {"python": platform.python_version()}
-    for line in sorted(metadata.requires("crossroads") or []):
-        if "extra ==" in line and 'extra == "torch"' not in line:
-            continue
-        name = re.split(r"[^\w.-]", line, maxsplit=1)[0]
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def _processor() -> str:

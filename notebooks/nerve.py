@@ -478,9 +478,9 @@ def mse(name):
 
 
 def over_classic(control=""):
-    """Error of the worse network over that of the best classic decoder, one a nerve."""
+    """Error of the worse network over that of the best classic decoder, to whom order is nothing."""
     worse = np.maximum(mse("convolutional" + control), mse("recurrent" + control))
-    return worse / np.min([mse(kind + control) for kind in nerve.CLASSIC], axis=0)
+    return worse / np.min([mse(kind) for kind in nerve.CLASSIC], axis=0)[: len(worse)]
 
 
 pairs = {
@@ -493,8 +493,8 @@ for key, (one, other) in pairs.items():
     settle(key, mse(one) / mse(other))
     settle(key, mse(one + permuted) / mse(other + permuted), "labels permuted")
 settle("networks_over_classic", over_classic())
-settle("networks_over_classic", over_classic(permuted), "labels permuted")
 mixed = ", steps shuffled"
+settle("networks_over_classic", over_classic(mixed), "steps shuffled")
 settle("recurrent_over_one_step", mse("recurrent") / mse("one step"))
 settle("recurrent_over_one_step", mse("recurrent" + mixed) / mse("one step" + mixed), "steps shuffled")
 settle("error", mse("recurrent"))
@@ -575,7 +575,7 @@ outcomes = {
     ]
     for name in matches
 }
-offline = [results.offline_delay_s(one, task.dwell_s) for one in trained["recurrent"]] if simulated else []
+offline = [results.offline_delay_s(one, task.dwell_s) for one in later["onsets"]] if simulated else []
 expected = [results.expected_delay_ms(task, s) for s in offline]
 
 
@@ -886,20 +886,19 @@ figures.show(
 )
 
 # %% tags=["remove-output"]
-wide = free.pivot_table(index=["trained", "nerve"], columns="tested", values="vaf")
-drop = wide["cued"] - wide["continuous"]
-settle("continuous_loss", drop["cued"] if simulated else [])
-settle("continuous_loss", drop["cued and continuous"] if simulated else [], "trained on both")
-exact = {
-    name: np.array(summed(name, "mse", "intent"))
-    for name in ("ridge, ten steps", "exact labels", "noisy labels")
+continuous = {
+    name: np.array([results.summary(one)["vaf"] for one in later[f"{name}, continuous"]])
+    for name in ("cued", "cued and continuous", "another network")
 }
-settle("mirrored_over_exact", exact["ridge, ten steps"] / exact["exact labels"] if simulated else [])
-settle(
-    "mirrored_over_exact",
-    exact["noisy labels"] / exact["exact labels"] if simulated else [],
-    "noise alone on labels",
+loss = {name: continuous["cued and continuous"] - vaf for name, vaf in continuous.items()}
+settle("continuous_loss", loss["cued"] if simulated else [])
+settle("continuous_loss", loss["another network"] if simulated else [], "trained on both")
+mirrored, noisy, anew = (
+    np.array(summed(name, "mse", "intent")) if simulated else np.array([])
+    for name in ("ridge, ten steps", "noisy labels", "noisy labels, anew")
 )
+settle("mirrored_over_noisy", mirrored / noisy)
+settle("mirrored_over_noisy", anew / noisy, "noise drawn anew")
 
 # %% [markdown]
 # **Labels.** The glove of the other hand is late and couples its fingers. Against the true intent, which

@@ -20,7 +20,7 @@ from crossroads.data.nerve_session import GESTURES, STEP_S
 from crossroads.data.nerve_signals import NerveWorld
 from crossroads.models.hand_decoder import Fitting
 from crossroads.models.matching_task import Task
-from crossroads.models.nerve_features import DEFAULT, FrontEnd
+from crossroads.models.nerve_features import DEFAULT, FEATURES, FrontEnd
 
 CLASSIC = ("ridge", "support vectors", "forest")
 DECODERS = (*CLASSIC, "ridge, ten steps", "one step", "convolutional", "recurrent", "with attention")
@@ -29,6 +29,8 @@ BANDS = {"25-600 Hz": DEFAULT, "600-2000 Hz": FrontEnd(band_hz=HIGH_BAND_HZ)}
 LONG_WINDOW_S = 0.5
 HELD_OUT = list(GESTURES).index("hook")
 WARP = 0.3
+FOUR = ("MAV", "WL", "ZC", "SSC")
+SYMMETRIC = tuple(name for name in FEATURES if name != "MAVS")  # the same in a window played backwards
 REAL_FRONT = {"ninapro-db8": FrontEnd(2000.0, 1, (20.0, 500.0)), "session": DEFAULT}
 
 
@@ -86,16 +88,19 @@ def plan_trainings(settings: NerveSettings, seed: int) -> dict[str, list[Trainin
     plans = {"main": [replace(one, seed=seed + k) for one in main for k in range(settings.n_networks)]}
     linear = [replace(one, kind="ridge, ten steps") for one in main]
     plans |= _compared(settings, main)
-    plans["exact labels"] = [replace(one, change="exact labels") for one in linear]
     plans["noisy labels"] = [replace(one, change="noisy labels") for one in linear]
-    plans["four features"] = [replace(one, four=True) for one in linear]
+    plans["noisy labels, anew"] = [replace(one, seed=seed + 1) for one in plans["noisy labels"]]
+    plans["four features"] = [replace(one, kinds=FOUR) for one in linear]
     plans["single steps"] = [replace(one, change="single steps") for one in plans["forest"]]
     varied = main[: settings.n_varied]
     plans["warped"] = [replace(one, fitting=settings.fitting(warp=WARP)) for one in varied]
     plans["both"] = [replace(one, also=_another(one, protocol="continuous")) for one in varied]
+    plans["both, another network"] = [replace(one, seed=seed + 1) for one in plans["both"]]
     plans["without one gesture"] = [replace(one, held_out=HELD_OUT) for one in varied]
     plans["windows"] = [_with_front(main[0], FrontEnd(window_s=ms / 1000)) for ms in settings.windows_ms]
-    plans["windows, one step"] = [_of_kind(settings, one, "one step") for one in plans["windows"]]
+    plans["windows, one step"] = [
+        replace(_of_kind(settings, one, "one step"), kinds=SYMMETRIC) for one in plans["windows"]
+    ]
     plans["delays"] = [replace(linear[0], delay=round(ms / 1000 / STEP_S)) for ms in settings.delays_ms]
     short = [
         replace(one, recording=Recording(world, settings.sweep_trials), n_test=1)
@@ -125,8 +130,8 @@ def _compared(settings: NerveSettings, main: list[Training]) -> dict[str, list[T
     """Every kind of decoder on the sessions of the main ones, and the controls of that comparison."""
     plans = {kind: [_of_kind(settings, one, kind) for one in main] for kind in DECODERS}
     for change, kinds in {
-        "labels permuted": (*CLASSIC, "ridge, ten steps", "convolutional", "recurrent"),
-        "steps shuffled": ("one step", "recurrent"),
+        "labels permuted": ("ridge", "forest", "ridge, ten steps", "recurrent"),
+        "steps shuffled": ("one step", "convolutional", "recurrent"),
     }.items():
         for kind in kinds:
             varied = plans[kind][: settings.n_varied]
@@ -175,22 +180,30 @@ def plan_later(settings: NerveSettings, plans: dict[str, list[Training]]) -> dic
     """Trained decoders on other sessions: months later, without drift, and with other movements."""
     first = plans["main"][:: settings.n_networks]
     later = {
-        f"{protocol}, month {m}": [Later(one, _in_month(one, m), protocol) for one in first]
+        f"{protocol}, month {m}": [Later(one, _in_month(one, m), protocol, settings.n_test) for one in first]
         for protocol in PROTOCOLS[:3]
         for m in settings.months
     }
+    later["onsets"] = [Later(one, _another(one), "frozen", settings.n_trials) for one in first]
     later |= {
-        f"{protocol}, no drift": [Later(one, _another(one), protocol) for one in first[: settings.n_varied]]
+        f"{protocol}, no drift": [
+            Later(one, _another(one), protocol, settings.n_test) for one in first[: settings.n_varied]
+        ]
         for protocol in PROTOCOLS[:2]
     }
-    for trained, name in {"cued": "main", "cued, warped": "warped", "cued and continuous": "both"}.items():
-        those = first if name == "main" else plans[name]
-        later |= {
-            f"{trained}, {protocol}": [
-                Later(one, _another(one, protocol=protocol), "frozen") for one in those[: settings.n_varied]
-            ]
-            for protocol in ("free", "continuous")
-        }
+    sources = {"cued": first[: settings.n_varied], "cued, warped": plans["warped"]}
+    sources["cued and continuous"] = plans["both"]
+    later |= {
+        f"{trained}, {protocol}": [
+            Later(one, _another(one, protocol=protocol), "frozen", settings.n_test) for one in those
+        ]
+        for trained, those in sources.items()
+        for protocol in ("free", "continuous")
+    }
+    later["another network, continuous"] = [
+        Later(one, _another(one, protocol="continuous"), "frozen", settings.n_test)
+        for one in plans["both, another network"]
+    ]
     return later
 
 

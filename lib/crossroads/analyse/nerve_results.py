@@ -45,6 +45,7 @@ def offline_delay_s(found: Result, dwell_s: float) -> float:
     """Median time from half of the intended movement to the step at which all states are decoded as meant.
 
     At the onsets of the gestures of test trials; decoded states have to hold for dwell_s, as in the task.
+    The intent's half lies between two steps, and is found by a straight line.
     """
     intent, decoded = found["intent"], found["decoded"] > ACTIVE
     goal = intent[:, PER_TRIAL // 2][:, None]
@@ -53,7 +54,10 @@ def offline_delay_s(found: Result, dwell_s: float) -> float:
     n_held = round(dwell_s / STEP_S) + 1
     held = np.lib.stride_tricks.sliding_window_view(right, n_held, axis=1).all(2)
     moved = np.any(goal[:, 0] > ACTIVE, axis=1) & np.any(held, axis=1)
-    return float(np.median(STEP_S * (held.argmax(1) - (way >= 0.5).argmax(1))[moved]))
+    after = (way >= 0.5).argmax(1)[moved]
+    before, there = (way[moved][np.arange(len(after)), step] for step in (after - 1, after))
+    half = after - (there - 0.5) / (there - before)
+    return float(np.median(STEP_S * (held.argmax(1)[moved] - half)))
 
 
 def matched(found: Result, task: Task) -> dict[str, float]:

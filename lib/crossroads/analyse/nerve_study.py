@@ -44,7 +44,6 @@ from crossroads.models.nerve_features import DEFAULT, FEATURES, Features, Filter
 
 PER_TRIAL = round(TRIAL_S / STEP_S)  # steps
 CALIBRATION = 2  # trials whose spread sets the thresholds of features
-FOUR = ("MAV", "WL", "ZC", "SSC")
 FINE_EPOCHS, FINE_RATE = 4, 0.0005  # of tuning to one new trial of each gesture
 MIXED = ("steps shuffled", "single steps")  # changes after which steps are no longer in order
 PROTOCOLS = ("frozen", "re-normalised", "fine-tuned", "retrained")
@@ -192,12 +191,12 @@ class Training:
     kind : of `NETWORKS` or of `hand_baselines.LAGS`.
     n_test : trials of each gesture that are kept for the test.
     change : "" or a control: "labels permuted" (a training trial has another one's movement), "steps
-        shuffled" (the steps of all trials are mixed), "single steps" (steps, not trials, are dealt), "exact
-        labels" (the intent in the place of the glove), "noisy labels" (the same with the glove's noise).
+        shuffled" (the steps of all trials are mixed), "single steps" (steps, not trials, are dealt), "noisy
+        labels" (the intent with the glove's noise, in the place of the glove).
     delay : steps by which labels are late, on top of the glove's own delay.
     held_out : a gesture that is not trained on; -1 for none.
     also : a second session, of which all but as many trials are trained on too.
-    four : with four features in the place of fourteen. channels : those that are used; empty for all.
+    kinds, channels : of features, those that are used; all channels where empty.
     """
 
     recording: Recording | RealRecording
@@ -209,7 +208,7 @@ class Training:
     delay: int = 0
     held_out: int = -1
     also: Recording | None = None
-    four: bool = False
+    kinds: tuple[str, ...] = FEATURES
     channels: tuple[int, ...] = ()
 
 
@@ -224,11 +223,11 @@ def train(training: Training) -> Result:
     rng = np.random.default_rng(np.random.SeedSequence(training.seed, spawn_key=(7,)))
     trials = open_recording(training.recording)
     test = trials.test(training.n_test)
-    features = _columns(trials.features, training)
+    columns = _columns(trials, training)
+    features = trials.features[..., columns]
     glove = trials.glove
-    if training.change in ("exact labels", "noisy labels"):
-        noise = MIRROR.noise if training.change == "noisy labels" else 0.0
-        glove = np.clip(trials.intent + noise * rng.standard_normal(trials.intent.shape), 0, 1)
+    if training.change == "noisy labels":
+        glove = np.clip(trials.intent + MIRROR.noise * rng.standard_normal(trials.intent.shape), 0, 1)
     if training.delay:
         glove = glove[:, np.maximum(np.arange(PER_TRIAL) - training.delay, 0)]
     if training.change in MIXED:
@@ -240,7 +239,7 @@ def train(training: Training) -> Result:
         more = open_recording(training.also)
         kept = ~more.test(training.n_test)
         x, y = (
-            np.concatenate([x, _columns(more.features, training)[kept]]),
+            np.concatenate([x, more.features[kept][..., columns]]),
             np.concatenate([y, more.glove[kept]]),
         )
     if training.change == "labels permuted":
@@ -266,12 +265,11 @@ def train(training: Training) -> Result:
     }
 
 
-def _columns(features: np.ndarray, training: Training) -> np.ndarray:
-    """The columns (14 kinds * C channels) that a decoder is given."""
-    n_channels = features.shape[-1] // len(FEATURES)
-    kinds = [FEATURES.index(name) for name in (FOUR if training.four else FEATURES)]
-    channels = training.channels or range(n_channels)
-    return features[..., (np.array(kinds)[:, None] * n_channels + np.array(channels)).ravel()]
+def _columns(trials: Trials, training: Training) -> np.ndarray:
+    """Which of the 14 * C features a decoder is given."""
+    n_channels = len(trials.spread)
+    kinds = np.array([FEATURES.index(name) for name in training.kinds])
+    return (kinds[:, None] * n_channels + np.array(training.channels or range(n_channels))).ravel()
 
 
 def _mixed(
@@ -302,11 +300,15 @@ def open_network(training: Training) -> tuple[nn.Module, np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class Later:
-    """A trained decoder on another session, by a protocol of PROTOCOLS but "retrained"."""
+    """A trained decoder on another session, by a protocol of PROTOCOLS but "retrained".
+
+    n_test : trials of each gesture that it is tested on, the last ones.
+    """
 
     training: Training
     recording: Recording
     protocol: str
+    n_test: int
 
 
 def follow(later: Later) -> Result:
@@ -321,8 +323,8 @@ def follow(later: Later) -> Result:
     training = later.training
     network, mean, sd = open_network(training)
     trials = open_recording(later.recording)
-    test = trials.test(training.n_test)
-    features = _columns(trials.features, training)
+    test = trials.test(later.n_test)
+    features = trials.features[..., _columns(trials, training)]
     if later.protocol != "frozen":
         mean, sd = features[~test].mean((0, 1)), features[~test].std((0, 1)) + 1e-9
     if later.protocol == "fine-tuned":
@@ -359,8 +361,9 @@ def match(unit: Match) -> Result:
 
 def open_device(training: Training) -> Device:
     """All that runs on the device for a trained network."""
-    front, spread_uv = training.recording.front, open_recording(training.recording).spread
-    return Device(front, spread_uv, *open_network(training))
+    trials = open_recording(training.recording)
+    columns = _columns(trials, training)
+    return Device(training.recording.front, trials.spread, *open_network(training), columns)
 
 
 @dataclass(frozen=True)

@@ -55,13 +55,17 @@ class Task:
 
 @dataclass(frozen=True, eq=False)
 class Device:
-    """All that runs on the device: front end, thresholds, normalisation, network."""
+    """All that runs on the device: front end, thresholds, normalisation, network.
+
+    columns : the features that the network is given, with mean and sd of each; all of them by default.
+    """
 
     front: FrontEnd
     spread: np.ndarray
     network: nn.Module
     mean: np.ndarray
     sd: np.ndarray
+    columns: np.ndarray | slice = slice(None)
 
 
 def play(
@@ -117,7 +121,7 @@ class Running:
         """(B, F) standardised features after a packet (B, n, C) of one step."""
         found = self._features(self._low(packet.swapaxes(0, 1).reshape(packet.shape[1], -1)))[0]
         x = found.reshape(len(FEATURES), self._n_users, -1).swapaxes(0, 1).reshape(self._n_users, -1)
-        return normalised(x, self._device.mean, self._device.sd)
+        return normalised(x[:, self._device.columns], self._device.mean, self._device.sd)
 
 
 class _User:

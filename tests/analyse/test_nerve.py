@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import asdict, replace
 
+import numpy as np
 import pytest
 
 from crossroads.analyse import nerve
@@ -13,6 +14,7 @@ from crossroads.data.nerve_session import GESTURES, STEP_S
 from crossroads.data.settings import data_names, load_settings
 from crossroads.models.hand_baselines import LAGS
 from crossroads.models.hand_decoder import NETWORKS
+from crossroads.models.nerve_features import FEATURES, features_of_window
 
 SEED = 11
 SETTINGS = {size: load_settings(NerveSettings, "nerve", size) for size in ("ci", "book", "paper")}
@@ -63,7 +65,7 @@ def test_numbers_of_nerves_and_networks_are_those_of_the_settings(size):
     assert n.pop("windows") == n.pop("windows, one step") == len(settings.windows_ms)
     assert n.pop("delays") == len(settings.delays_ms)
     assert n.pop("amplitudes") == len(settings.amplitudes_uv) * len(settings.emg_uv)
-    every = {*nerve.DECODERS, "exact labels", "noisy labels", "four features", "single steps"}
+    every = {*nerve.DECODERS, "noisy labels", "noisy labels, anew", "four features", "single steps"}
     every |= {f"retrained, month {m}" for m in settings.months}
     assert {name for name in n if n[name] != settings.n_varied} <= every
     assert {n[name] for name in every} == {settings.n_nerves}
@@ -108,13 +110,14 @@ def test_another_seed_has_other_nerves():
             },
         ),
         ("recurrent, labels permuted", "recurrent", {"change": "labels permuted"}),
-        ("convolutional, labels permuted", "convolutional", {"change": "labels permuted"}),
-        ("support vectors, labels permuted", "support vectors", {"change": "labels permuted"}),
+        ("forest, labels permuted", "forest", {"change": "labels permuted"}),
+        ("convolutional, steps shuffled", "convolutional", {"change": "steps shuffled"}),
         ("one step, steps shuffled", "one step", {"change": "steps shuffled"}),
         ("recurrent, steps shuffled", "recurrent", {"change": "steps shuffled"}),
-        ("exact labels", "ridge, ten steps", {"change": "exact labels"}),
         ("noisy labels", "ridge, ten steps", {"change": "noisy labels"}),
-        ("four features", "ridge, ten steps", {"four": True}),
+        ("noisy labels, anew", "noisy labels", {"seed": SEED + 1}),
+        ("both, another network", "both", {"seed": SEED + 1}),
+        ("four features", "ridge, ten steps", {"kinds": ("MAV", "WL", "ZC", "SSC")}),
         ("single steps", "forest", {"change": "single steps"}),
         ("warped", "main", {"fitting.warp": 0.3}),
         ("without one gesture", "main", {"held_out": 9}),
@@ -142,7 +145,8 @@ def test_windows_and_delays_follow_their_settings():
     windows = {ms: one.recording.front for ms, one in zip(SMALL.windows_ms, PLAN["windows"], strict=True)}
     assert {ms: front.window_s for ms, front in windows.items()} == {100: 0.1, 500: 0.5}
     short = [difference(PLAN["one step"][0], one) for one in PLAN["windows, one step"]]
-    assert short == [{}, {"recording.front.window_s": 0.5}]
+    kinds = {"kinds": nerve.SYMMETRIC}
+    assert short == [kinds, kinds | {"recording.front.window_s": 0.5}]
     assert [one.delay * STEP_S * 1000 for one in PLAN["delays"]] == pytest.approx(SMALL.delays_ms)
 
 
@@ -179,6 +183,29 @@ def test_months_have_every_protocol_and_every_nerve_and_the_decoder_of_the_first
             assert {one.protocol for one in those} == {protocol}
             for one in those:
                 assert difference(one.training.recording, one.recording) == {"world.month": month}
+                assert one.n_test == SMALL.n_test
+
+
+def test_onsets_are_of_a_session_that_no_decoder_was_trained_on():
+    for one, main in zip(LATER["onsets"], MAIN, strict=True):
+        assert (one.training, one.protocol, one.n_test) == (main, "frozen", SMALL.onset_trials)
+        assert difference(main.recording, one.recording) == {
+            "draw": 1,
+            "protocol": "matching",
+            "n_trials": SMALL.onset_trials,
+        }
+
+
+def test_features_without_mavs_are_the_same_in_a_window_played_backwards():
+    rng = np.random.default_rng(0)
+    window, spread = rng.standard_normal((500, 3)), np.ones(3)
+    forwards, backwards = (features_of_window(w, spread) for w in (window, window[::-1]))
+    differ = {
+        name
+        for name, a, b in zip(FEATURES, forwards, backwards, strict=True)
+        if not np.allclose(a, b, rtol=0.01)
+    }
+    assert differ == set(FEATURES) - set(nerve.SYMMETRIC) == {"MAVS"}
 
 
 @pytest.mark.parametrize(
@@ -188,6 +215,12 @@ def test_months_have_every_protocol_and_every_nerve_and_the_decoder_of_the_first
         ("re-normalised, no drift", "main", "re-normalised", {"draw": 1}),
         ("cued, free", "main", "frozen", {"draw": 1, "protocol": "free"}),
         ("cued, warped, continuous", "warped", "frozen", {"draw": 1, "protocol": "continuous"}),
+        (
+            "another network, continuous",
+            "both, another network",
+            "frozen",
+            {"draw": 1, "protocol": "continuous"},
+        ),
         ("cued and continuous, free", "both", "frozen", {"draw": 1, "protocol": "free"}),
     ],
 )
@@ -201,7 +234,7 @@ def test_other_sessions_are_of_the_same_nerve(name, source, protocol, expected):
 
 
 def test_no_continuous_trial_is_trained_and_tested_on():
-    for one in LATER["cued and continuous, continuous"]:
+    for one in LATER["cued and continuous, continuous"] + LATER["another network, continuous"]:
         # The test trials of the second session are those that training left out.
         assert one.recording == one.training.also
 
@@ -245,9 +278,10 @@ def test_a_silenced_nerve_has_neither_units_nor_muscles():
     assert len(MATCHES["nerve silenced"]) == SMALL.n_varied
 
 
-def test_windows_are_played_by_the_decoders_that_were_trained_with_them():
-    for name in ("windows", "windows, one step"):
-        assert [one.training for one in MATCHES[name]] == PLAN[name]
+def test_a_slow_device_differs_in_what_a_tick_takes():
+    for one, usual in zip(MATCHES["slow device"], MATCHES["11 gestures"], strict=False):
+        assert difference(usual, one) == {"task.n_cues": 1, "task.compute_s": 0.2}
+    assert len(MATCHES["slow device"]) == SMALL.n_varied
 
 
 def test_the_device_can_run_every_decoder_that_plays():

@@ -10,6 +10,7 @@ from scipy import signal, stats
 
 from crossroads.analyse import nerve, nerve_results
 from crossroads.analyse.nerve import NerveSettings
+from crossroads.analyse.nerve_study import PER_TRIAL
 from crossroads.data.nerve_session import DOFS, GESTURES, POSTURES
 from crossroads.data.settings import load_settings
 from crossroads.models.hand_decoder import OneStepDecoder
@@ -91,12 +92,13 @@ def test_the_gesture_made_is_the_one_that_is_shown_in_the_middle():
 @pytest.mark.parametrize("dwell_s", [0.1, 0.2])
 def test_the_delay_off_line_is_that_of_the_states(late, dwell_s):
     decoded = held(range(12), 60 + late)
+    # The intent jumps between step 59 and step 60, so that its half is in the middle between them.
     found = {"intent": held(range(12)), "decoded": decoded}
-    assert nerve_results.offline_delay_s(found, dwell_s) == pytest.approx(0.02 * late)
+    assert nerve_results.offline_delay_s(found, dwell_s) == pytest.approx(0.02 * (late + 0.5))
     # A match of five steps, that is lost again, does not count; nor does a trial that is never matched.
     decoded[:, 30:35] = POSTURES[:, None]
     decoded[3] = 0.0
-    assert nerve_results.offline_delay_s(found, dwell_s) == pytest.approx(0.02 * late)
+    assert nerve_results.offline_delay_s(found, dwell_s) == pytest.approx(0.02 * (late + 0.5))
 
 
 def test_the_delay_off_line_counts_from_half_of_the_movement():
@@ -105,6 +107,15 @@ def test_the_delay_off_line_counts_from_half_of_the_movement():
     assert nerve_results.offline_delay_s({"intent": intent, "decoded": held(range(12), 76)}, 0.2) == (
         pytest.approx(0.12)
     )
+
+
+@pytest.mark.parametrize("shift_s", [-0.13, -0.02, 0.0, 0.095, 0.31])
+def test_the_lag_of_a_trajectory_is_found_between_steps(shift_s):
+    t = 0.02 * np.arange(PER_TRIAL)[None, :, None]
+    at = 1.5 + 0.2 * np.arange(6)  # each degree of freedom moves at its own time
+    wave = [np.exp(-(((t - at - late) / 0.3) ** 2)) for late in (0.0, shift_s)]
+    found = {"intent": wave[0], "decoded": 0.9 * wave[1]}
+    assert nerve_results.lag_s(found) == pytest.approx(shift_s, abs=0.001)
 
 
 def task_result(made, success):

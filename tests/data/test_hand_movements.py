@@ -8,7 +8,7 @@ from numpy.polynomial import polynomial
 from scipy.stats import norm
 
 from crossroads.data import hand_movements as movements
-from crossroads.data.hand_movements import CONTROL_HZ, CUED, EXACT, FREE, MIRROR, PER_STEP, TRIAL_S
+from crossroads.data.hand_movements import CONTROL_HZ, CUED, EXACT, FREE, MATCHING, MIRROR, PER_STEP, TRIAL_S
 from crossroads.data.nerve_session import GESTURES, POSTURES
 
 N = round(TRIAL_S * CONTROL_HZ)
@@ -72,7 +72,16 @@ def test_times_of_cued_trials_lie_in_their_ranges():
         assert trial.max() == pytest.approx(high, abs=0.03)
         assert trial.std() == pytest.approx((high - low) / np.sqrt(12), rel=0.1)
     rise = (path == path.max(1, keepdims=True)).argmax(1) / CONTROL_HZ - onset
-    np.testing.assert_allclose([rise.min(), rise.max()], movements.RISE_S, atol=0.02)
+    np.testing.assert_allclose([rise.min(), rise.max()], CUED.rise, atol=0.02)
+
+
+def test_movements_of_the_matching_task_are_whole_and_of_all_fingers_at_once():
+    path = trials([FIST] * 200, timing=MATCHING)[..., :5]
+    assert np.ptp(path, axis=-1).max() == 0
+    assert path.max() == 1
+    moving = path[..., 0] > 0
+    rise = (path[..., 0] == 1).argmax(1) / CONTROL_HZ - moving.argmax(1) / CONTROL_HZ
+    np.testing.assert_allclose([rise.min(), rise.max()], [0.25, 0.45], atol=0.02)
 
 
 def test_free_timing_covers_more_than_cued_timing():

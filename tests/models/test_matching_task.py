@@ -147,7 +147,7 @@ def test_users_react_and_rise_as_they_are_told(ask_oracle):
     assert {len(found[key]) for key in ("user", "cue_s", "target", "success", "half_s")} == {150}
     assert kstest(np.log(found["reaction_s"]), norm(np.log(0.4), 0.2).cdf).pvalue > 0.01
     rise = 2 * (found["half_s"] - found["reaction_s"])
-    np.testing.assert_allclose([rise.min(), rise.max()], matching_task.RISE_S, atol=0.01)
+    np.testing.assert_allclose([rise.min(), rise.max()], (0.25, 0.45), atol=0.01)
     np.testing.assert_allclose(np.bincount(found["choice"], minlength=4) / 150, 0.25, atol=0.1)
     # Each user has four gestures, of all but rest.
     pairs = {

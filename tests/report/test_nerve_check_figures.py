@@ -56,8 +56,9 @@ BUDGET = pd.DataFrame({
     "p50_ms": [10, 1.5, 50, 0.6, 0.4, 19, 140], "p99_ms": [20, 1.5, 50, 1.5, 6, 50, 140],
 })  # fmt: skip
 WINDOWS = table(
-    {"window_ms": [50, 100, 200, 500]},
-    delay_ms=lambda window_ms: 110 + 0.5 * window_ms, balanced=lambda window_ms: 0.9 + window_ms / 1e4,
+    {"decoder": ["one step", "recurrent"], "window_ms": [50, 100, 200, 500]},
+    lag_ms=lambda decoder, window_ms: (0.5 if decoder == "one step" else 0.1) * window_ms - 60,
+    balanced=lambda decoder, window_ms: 0.9 + window_ms / 1e4,
 )  # fmt: skip
 MODELS = pd.DataFrame(
     [(n, (0.2 + n / 8e6) * by, (0.6 + n / 2e6) * by, way)
@@ -209,8 +210,8 @@ def test_budget_is_stacked_in_order_and_ends_at_its_sum():
         )
     assert {"222 ms", "269 ms"} <= {text.get_text() for text in budget.texts}
     assert len({bar.get_hatch() for bar in bars}) == len(BUDGET)
-    np.testing.assert_allclose(lines(delay)["decoder"], [(w, 110 + w / 2) for w in (50, 100, 200, 500)])
-    np.testing.assert_allclose(lines(balanced)["decoder"][:, 1], [0.905, 0.91, 0.92, 0.95])
+    np.testing.assert_allclose(lines(delay)["one step"], [(w, w / 2 - 60) for w in (50, 100, 200, 500)])
+    np.testing.assert_allclose(lines(balanced)["recurrent"][:, 1], [0.905, 0.91, 0.92, 0.95])
     carried = MODELS[MODELS.way == "state carried on"]
     np.testing.assert_array_equal(lines(cost)["state carried on"], carried[["n_parameters", "p50_ms"]])
     levels = [y for y in (line.get_ydata() for line in cost.get_lines()) if list(y) == [20, 20]]

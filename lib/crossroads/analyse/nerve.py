@@ -26,7 +26,7 @@ CLASSIC = ("ridge", "support vectors", "forest")
 DECODERS = (*CLASSIC, "ridge, ten steps", "one step", "convolutional", "recurrent", "with attention")
 HIGH_BAND_HZ = (600.0, 1990.0)
 BANDS = {"25-600 Hz": DEFAULT, "600-2000 Hz": FrontEnd(band_hz=HIGH_BAND_HZ)}
-LONG_WINDOW_S = 0.5
+SLOW_S = 0.2  # computing a tick, of a device that is too slow
 HELD_OUT = list(GESTURES).index("hook")
 WARP = 0.3
 FOUR = ("MAV", "WL", "ZC", "SSC")
@@ -53,6 +53,7 @@ class NerveSettings:
     attention_epochs: int
     n_users: int  # that do the matching task with each nerve
     n_cues: int  # each
+    onset_trials: int  # of each gesture, made as in the task, that tell a decoder's delay off line
     n_gestures: tuple[int, ...]  # of the matching task, the last one all
     dwells_s: tuple[float, ...]
     windows_ms: tuple[int, ...]
@@ -184,7 +185,15 @@ def plan_later(settings: NerveSettings, plans: dict[str, list[Training]]) -> dic
         for protocol in PROTOCOLS[:3]
         for m in settings.months
     }
-    later["onsets"] = [Later(one, _another(one), "frozen", settings.n_trials) for one in first]
+    later["onsets"] = [
+        Later(
+            one,
+            replace(_another(one, protocol="matching"), n_trials=settings.onset_trials),
+            "frozen",
+            settings.onset_trials,
+        )
+        for one in first
+    ]
     later |= {
         f"{protocol}, no drift": [
             Later(one, _another(one), protocol, settings.n_test) for one in first[: settings.n_varied]
@@ -210,7 +219,7 @@ def plan_later(settings: NerveSettings, plans: dict[str, list[Training]]) -> dic
 def plan_matches(
     settings: NerveSettings, plans: dict[str, list[Training]], seed: int
 ) -> dict[str, list[Match]]:
-    """The matching task in each condition; "windows" with the first nerve alone."""
+    """The matching task in each condition."""
     first = plans["main"][:: settings.n_networks]
     task = Task(max(settings.n_gestures), settings.n_cues, settings.n_users)
     matches = {
@@ -224,11 +233,10 @@ def plan_matches(
     silent = {
         one: _with_world(one, amplitude_uv=0.0, emg_uv=0.0).recording for one in first[: settings.n_varied]
     }
-    # Every cue is lost, which takes long: one for each user will do.
-    few = replace(task, n_cues=1)
+    few = replace(task, n_cues=1)  # enough to tell a delay by, and where every cue is lost, which takes long
     matches["nerve silenced"] = [Match(one, few, seed, silent[one].world) for one in silent]  # type: ignore[union-attr]
-    for name in ("windows", "windows, one step"):
-        matches[name] = [Match(one, task, seed) for one in plans[name]]
+    slow = replace(few, compute_s=SLOW_S)
+    matches["slow device"] = [Match(one, slow, seed) for one in first[: settings.n_varied]]
     return matches
 
 

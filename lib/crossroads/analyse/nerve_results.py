@@ -22,6 +22,7 @@ from crossroads.models.virtual_hand import ShadowHand, StickHand
 ENSEMBLE = ("recurrent", "convolutional", "one step")
 WINDOW_STEPS = 52  # that a network without a state would compute anew each tick
 INDEX_FINGER = DOFS.index("index")
+MOST_LAG = 30  # steps
 SHOWN = 3  # test trials in figures that move
 
 
@@ -58,6 +59,20 @@ def offline_delay_s(found: Result, dwell_s: float) -> float:
     before, there = (way[moved][np.arange(len(after)), step] for step in (after - 1, after))
     half = after - (there - 0.5) / (there - before)
     return float(np.median(STEP_S * (held.argmax(1)[moved] - half)))
+
+
+def lag_s(found: Result) -> float:
+    """By how much decoded trajectories lag the intent [s]: the shift at which they fit it best.
+
+    Shifts of whole steps are tried, with the least squared error, and a parabola finds what is between them.
+    """
+    decoded, intent = found["decoded"].astype(float), found["intent"].astype(float)
+    shifts = np.arange(-MOST_LAG, MOST_LAG + 1)
+    kept = slice(MOST_LAG, intent.shape[1] - MOST_LAG)
+    error = np.array([((np.roll(decoded, -k, axis=1) - intent)[:, kept] ** 2).mean() for k in shifts])
+    best = int(np.clip(error.argmin(), 1, len(shifts) - 2))
+    before, least, after = error[best - 1 : best + 2]
+    return STEP_S * float(shifts[best] + (before - after) / (before - 2 * least + after) / 2)
 
 
 def matched(found: Result, task: Task) -> dict[str, float]:
@@ -228,6 +243,24 @@ def model_times(sizes: Sequence[int], n_ticks: int) -> pd.DataFrame:
         for way, taken in ways.items():
             rows.append((n_parameters(network), *(1e3 * np.percentile(taken, [50, 99])), way))
     return pd.DataFrame(rows, columns=["n_parameters", "p50_ms", "p99_ms", "way"])
+
+
+def window_table(settings: NerveSettings, trained: Mapping[str, Sequence[Result]]) -> pd.DataFrame:
+    """Decoders of the first nerve by window: decoder, window_ms, nerve, lag_ms of trajectories, balanced."""
+    names = {"recurrent": "windows", "one step": "windows, one step"}
+    return pd.DataFrame(
+        [
+            {
+                "decoder": decoder,
+                "window_ms": ms,
+                "nerve": 0,
+                "lag_ms": 1e3 * lag_s(one),
+                "balanced": summary(one)["balanced"],
+            }
+            for decoder, name in names.items()
+            for ms, one in zip(settings.windows_ms, trained[name], strict=True)
+        ]
+    )
 
 
 def tick_table(played: Result, near: np.ndarray) -> pd.DataFrame:

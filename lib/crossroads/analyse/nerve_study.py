@@ -17,6 +17,7 @@ from crossroads.data.hand_movements import (
     CONTROL_HZ,
     CUED,
     FREE,
+    MATCHING,
     MIRROR,
     TRIAL_S,
     MirrorError,
@@ -55,7 +56,8 @@ class Recording:
 
     n_trials : of each gesture; as many trials in all where the movement is continuous.
     draw : another one makes other trials and other noise of the same nerve.
-    protocol : "cued", "free" (timing that cannot be learned by heart) or "continuous".
+    protocol : "cued", "free" (timing that cannot be learned by heart), "matching" (as in the matching task)
+        or "continuous".
     """
 
     world: NerveWorld
@@ -104,7 +106,8 @@ def draw_movements(recording: Recording, rng: np.random.Generator) -> tuple[np.n
     gesture = rng.permuted(gesture.reshape(recording.n_trials, -1), axis=1).ravel()
     if recording.protocol == "continuous":
         return continuous_movements(len(gesture), rng), gesture
-    return cued_movements(gesture, rng, {"cued": CUED, "free": FREE}[recording.protocol]), gesture
+    timing = {"cued": CUED, "free": FREE, "matching": MATCHING}[recording.protocol]
+    return cued_movements(gesture, rng, timing), gesture
 
 
 def record(recording: Recording) -> Result:
@@ -361,9 +364,8 @@ def match(unit: Match) -> Result:
 
 def open_device(training: Training) -> Device:
     """All that runs on the device for a trained network."""
-    trials = open_recording(training.recording)
-    columns = _columns(trials, training)
-    return Device(training.recording.front, trials.spread, *open_network(training), columns)
+    front, spread_uv = training.recording.front, open_recording(training.recording).spread
+    return Device(front, spread_uv, *open_network(training))
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,23 @@ from crossroads.data.nerve_session import DOFS, POSTURES, STEP_S
 CONTROL_HZ = 500  # rate at which movements are drawn
 PER_STEP = round(CONTROL_HZ * STEP_S)
 TRIAL_S = 4.0
-RISE_S = (0.3, 0.6)
-AMPLITUDE = (0.85, 1.0)
-LAG_SD_S = 0.02  # of one finger against the others
-Timing = tuple[tuple[float, float], tuple[float, float]]
-CUED: Timing = ((0.6, 1.0), (2.6, 3.1))  # onset and release [s] of stereotyped trials
-FREE: Timing = ((0.2, 1.6), (1.9, 3.3))  # of trials whose timing cannot be learned by heart
+Range = tuple[float, float]
 BAND_HZ = 1.5  # of continuous movements
+
+
+class Timing(NamedTuple):
+    """Ranges from which movements are drawn: of onset, release and duration [s], and of the height."""
+
+    onset: Range
+    release: Range
+    rise: Range = (0.3, 0.6)
+    height: Range = (0.85, 1.0)
+    lag_sd: float = 0.02  # of one finger against the others [s]
+
+
+CUED = Timing((0.6, 1.0), (2.6, 3.1))  # stereotyped trials
+FREE = Timing((0.2, 1.6), (1.9, 3.3))  # trials whose timing cannot be learned by heart
+MATCHING = Timing((0.6, 1.0), (2.6, 3.1), (0.25, 0.45), (1.0, 1.0), 0.0)  # movements of the matching task
 
 
 class MirrorError(NamedTuple):
@@ -41,13 +51,13 @@ EXACT = MirrorError(0.0, 0.0, (0.0, 0.0), 0.0)
 def minimum_jerk(u: np.ndarray) -> np.ndarray:
     """Way made, from 0 to 1, at the share u of a movement's time: 10 u^3 - 15 u^4 + 6 u^5."""
     u = np.clip(u, 0.0, 1.0)
-    return u**3 * (10 - 15 * u + 6 * u**2)
+    return u * u * u * (10 + u * (6 * u - 15))
 
 
 def cued_movements(gesture: np.ndarray, rng: np.random.Generator, timing: Timing = CUED) -> np.ndarray:
     """One trial of TRIAL_S after the other: rise to a posture, hold it, release.
 
-    gesture : (n_trials,) indices into POSTURES. timing : ranges of onset and release, CUED or FREE.
+    gesture : (n_trials,) indices into POSTURES. timing : CUED, FREE or MATCHING.
 
     Returns
     -------
@@ -55,10 +65,10 @@ def cued_movements(gesture: np.ndarray, rng: np.random.Generator, timing: Timing
     """
     t = np.arange(round(TRIAL_S * CONTROL_HZ)) / CONTROL_HZ
     n, shape = len(gesture), (len(gesture), 1, len(DOFS))
-    onset, release = (rng.uniform(low, high, (n, 1, 1)) for low, high in timing)
-    rise, fall = rng.uniform(*RISE_S, (2, n, 1, 1))
-    lag = rng.normal(0, LAG_SD_S, shape)
-    height = POSTURES[gesture][:, None] * rng.uniform(*AMPLITUDE, shape)
+    onset, release = (rng.uniform(low, high, (n, 1, 1)) for low, high in timing[:2])
+    rise, fall = rng.uniform(*timing.rise, (2, n, 1, 1))
+    lag = rng.normal(0, timing.lag_sd, shape)
+    height = POSTURES[gesture][:, None] * rng.uniform(*timing.height, shape)
     since = t[:, None] - lag
     path = minimum_jerk((since - onset) / rise) - minimum_jerk((since - release) / fall)
     return (height * path).reshape(-1, len(DOFS))

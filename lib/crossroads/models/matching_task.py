@@ -7,7 +7,6 @@ the same times; what it really takes is measured by `tick_times`. The paper's ow
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -16,14 +15,14 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from crossroads.data.hand_movements import CONTROL_HZ, PER_STEP, minimum_jerk
+from crossroads.data.hand_movements import CONTROL_HZ, MATCHING, PER_STEP, minimum_jerk
 from crossroads.data.nerve_session import ACTIVE, DOFS, POSTURES, STEP_S
 from crossroads.data.nerve_signals import LEAD_S, Nerve, NerveSource, NerveWorld
 from crossroads.models.hand_decoder import LiveDecoder, decode
 from crossroads.models.nerve_features import FEATURES, Features, Filter, FrontEnd, normalised
 
 REST = 0
-RISE_S = (0.25, 0.45)
+N_MOVES = 8  # of a user, that may be under way at once
 PATIENCE_S = 0.6  # of a user who sees a wrong posture after the movement is made: then a new try
 RELAX_S = 0.3  # to open the hand
 PAUSE_S = (1.0, 1.4)  # from the end of a cue to the next one
@@ -55,17 +54,13 @@ class Task:
 
 @dataclass(frozen=True, eq=False)
 class Device:
-    """All that runs on the device: front end, thresholds, normalisation, network.
-
-    columns : the features that the network is given, with mean and sd of each; all of them by default.
-    """
+    """All that runs on the device: front end, thresholds, normalisation, network."""
 
     front: FrontEnd
     spread: np.ndarray
     network: nn.Module
     mean: np.ndarray
     sd: np.ndarray
-    columns: np.ndarray | slice = slice(None)
 
 
 def play(
@@ -121,7 +116,7 @@ class Running:
         """(B, F) standardised features after a packet (B, n, C) of one step."""
         found = self._features(self._low(packet.swapaxes(0, 1).reshape(packet.shape[1], -1)))[0]
         x = found.reshape(len(FEATURES), self._n_users, -1).swapaxes(0, 1).reshape(self._n_users, -1)
-        return normalised(x[:, self._device.columns], self._device.mean, self._device.sd)
+        return normalised(x, self._device.mean, self._device.sd)
 
 
 class _User:
@@ -129,7 +124,9 @@ class _User:
 
     def __init__(self, task: Task, rng: np.random.Generator) -> None:
         self._task, self._rng = task, rng
-        self._moves: deque[tuple] = deque(maxlen=8)  # beginning, duration and way of the last movements
+        # Beginnings, durations and ways of the last movements.
+        self._start, self._lasting = np.zeros(N_MOVES), np.ones(N_MOVES)
+        self._way = np.zeros((N_MOVES, len(DOFS)))
         self._base = self._goal = POSTURES[REST]  # where all earlier ones have led, and all together will
         self._set = 1 + rng.permutation(len(POSTURES) - 1)[: task.n_gestures]
         self._held_s = self._hand_s = self._wrong_s = self._again_s = np.nan
@@ -138,8 +135,7 @@ class _User:
 
     def at(self, t: np.ndarray) -> np.ndarray:
         """(m, 6) posture that is meant at times (m,): movements add up, as one may begin within another."""
-        ways = [minimum_jerk((t[:, None] - start) / lasting) * way for start, lasting, way in self._moves]
-        return self._base + np.sum(ways, axis=0)
+        return self._base + minimum_jerk((t[:, None] - self._start) / self._lasting) @ self._way
 
     def tick(self, now: float, arrival: float, decoded: np.ndarray, hand: np.ndarray) -> None:
         """See the decoded posture, which arrives a little after now, and the hand."""
@@ -155,7 +151,7 @@ class _User:
         elif np.isfinite(self._held_s):
             self._wrong_s = now
         elif now >= self._again_s:
-            self._move(POSTURES[self.target], now + LEAD_S, self._rng.uniform(*RISE_S))
+            self._move(POSTURES[self.target], now + LEAD_S, self._rng.uniform(*MATCHING.rise))
         elif now - self._wrong_s >= PATIENCE_S:
             self._move(POSTURES[REST], now + LEAD_S, RELAX_S)
             self._again_s = now + RELAX_S
@@ -166,15 +162,20 @@ class _User:
         self._choice = int(self._rng.integers(self._task.n_gestures))
         self.target = int(self._set[self._choice])
         reaction = self._task.reaction_s * np.exp(self._task.reaction_sd * self._rng.standard_normal())
-        rise = self._rng.uniform(*RISE_S)
+        rise = self._rng.uniform(*MATCHING.rise)
         self._move(POSTURES[self.target], cue_s + max(reaction, LEAD_S), rise)
         self._held_s = self._hand_s = np.nan
         self._first = {"reaction_s": reaction, "half_s": reaction + rise / 2}
 
     def _move(self, goal: np.ndarray, start_s: float, lasting_s: float) -> None:
-        if len(self._moves) == self._moves.maxlen:
-            self._base = self._base + self._moves[0][2]
-        self._moves.append((start_s, lasting_s, goal - self._goal))
+        self._base = self._base + self._way[0]
+        for known, new in (
+            (self._start, start_s),
+            (self._lasting, lasting_s),
+            (self._way, goal - self._goal),
+        ):
+            known[:-1] = known[1:]
+            known[-1] = new
         self._goal, self._wrong_s, self._again_s = goal, start_s + lasting_s, np.inf
 
     def _finish(self, now: float, matched: bool, decoded: np.ndarray) -> None:

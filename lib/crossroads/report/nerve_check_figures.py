@@ -141,7 +141,7 @@ def draw_latency(
 
     table : columns block, p50_ms, p99_ms, in the order in which a signal passes; seven blocks at most. Bars
         are sums; a sum of P99s is usually more than the P99 of the whole.
-    windows : columns window_ms, nerve, delay_ms (from intent to match), balanced.
+    windows : columns decoder, window_ms, nerve, lag_ms (of trajectories, behind the intent), balanced.
     models : columns n_parameters, p50_ms, p99_ms, way, such as "state carried on" and "window recomputed".
     """
     fig = plt.figure(figsize=(figures.WIDTH, 4.8))
@@ -150,15 +150,18 @@ def draw_latency(
     parts = rows[1].subplot_mosaic([["delay", "cost"], ["balanced", "cost"]])
     figures.letter([budget, parts["delay"], parts["cost"]])
     numbers = {"A": _stacked(budget, table)}
+    decoders = {str(name): of for name, of in windows.groupby("decoder", sort=False)}
     for name, column, label in (
-        ("delay", "delay_ms", "intent to\nmatch (ms)"),
+        ("delay", "lag_ms", "lag of\ntrajectory (ms)"),
         ("balanced", "balanced", "balanced\naccuracy"),
     ):
         ax = parts[name]
-        numbers[f"B, {name}"] = _series(ax, {"decoder": windows}, "window_ms", column, rng)
+        numbers[f"B, {name}"] = _series(ax, decoders, "window_ms", column, rng)
         ax.set(ylabel=label, xlabel="window (ms)")
         _ticks(ax, windows.window_ms)
-    parts["delay"].set(ylim=(0, None), xlabel="")
+    parts["delay"].axhline(0, **GUIDE)
+    parts["delay"].set(xlabel="")
+    figures.legend(parts["delay"])
     parts["delay"].tick_params(labelbottom=False)
 
     cost = parts["cost"]

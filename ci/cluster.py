@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from dask_jobqueue import SLURMCluster
 
 FILE = ROOT / "ci/cluster.yml"
+LIBRARY = "crossroads"
 ADDRESS = "DASK_SCHEDULER_ADDRESS"  # what sweeps look for
 PATIENCE_S = 10
 IDLE_S = 60  # an idle worker stays this long: between two sweeps there are other cells
@@ -74,7 +76,8 @@ def cluster(where: str, names: list[str]) -> Iterator[None]:
 
     Raises
     ------
-    ValueError : anything else; a scheduler that does not answer; a SLURM that is not there or refuses jobs.
+    ValueError : anything else; a scheduler that does not answer, or runs without the library; a SLURM that is
+        not there or refuses jobs.
     """
     if where == "":
         yield
@@ -101,10 +104,18 @@ def _announced(address: str) -> Iterator[None]:
 
 
 def _reach(address: str) -> None:
+    """Find a scheduler that answers and can read our units, and so can the workers that it has."""
     from dask.distributed import Client
 
     try:
-        Client(address, timeout=PATIENCE_S, set_as_default=False).close()
+        with Client(address, timeout=PATIENCE_S, set_as_default=False) as client:
+            for run in (client.run_on_scheduler, client.run):
+                run(metadata.version, LIBRARY)
+    except metadata.PackageNotFoundError as error:
+        raise ValueError(
+            f"CLUSTER={address}: the scheduler or a worker runs without {LIBRARY}; start both from .venv/bin "
+            "of this repository, in a folder that all machines share"
+        ) from error
     except (OSError, ValueError) as error:
         raise ValueError(
             f"CLUSTER={address}: no Dask scheduler answers there within {PATIENCE_S} s; start one with "

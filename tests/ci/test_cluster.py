@@ -5,7 +5,7 @@ import time
 
 import pytest
 import yaml
-from distributed import Client
+from distributed import Client, LocalCluster
 
 from ci import cluster, execute
 from ci.cluster import ADDRESS, Resources, resources
@@ -174,6 +174,16 @@ def test_other_places_are_refused(tools, monkeypatch, capsys):
         execute.main(["retrocue", "--size", "ci", "--cluster", "pbs"])
     assert end.value.code == 2
     assert capsys.readouterr().err == "CLUSTER=pbs: empty, slurm or the address tcp://host:port is needed\n"
+
+
+def test_a_scheduler_is_announced_where_it_can_read_our_units(tools, monkeypatch):
+    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as there:
+        address = there.scheduler_address
+        with cluster.cluster(address, ["retrocue", "speech"]):
+            assert os.environ[ADDRESS] == address
+        assert ADDRESS not in os.environ
+        monkeypatch.setattr(cluster, "LIBRARY", "no-such-library")
+        assert f"CLUSTER={address}: the scheduler or a worker runs without no-such-library" in said(address)
 
 
 def test_this_machine_announces_no_scheduler(tools):

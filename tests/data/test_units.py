@@ -95,6 +95,20 @@ def test_parallel_processes_make_the_same_bytes_in_any_order(house, in_process, 
     assert stored(tmp_path) == in_process
 
 
+def test_a_lost_scheduler_is_told_and_what_is_stored_stays(house, tmp_path):
+    cluster = house.start("cluster.py", TOY_LOG=str(tmp_path / "log"))
+    address, *workers = cluster.stdout.readline().split()
+    client = house.start("sweep.py", str(tmp_path), "1", *NUMBERS, DASK_SCHEDULER_ADDRESS=address)
+    wait_for(lambda: stored(tmp_path))
+    for pid in (cluster.pid, *map(int, workers)):
+        os.kill(pid, signal.SIGKILL)
+    _, err = client.communicate(timeout=60)
+    cluster.communicate(timeout=30)
+    assert client.returncode == 1
+    assert f"RuntimeError: the scheduler {address} was lost: run again, what is stored stays" in err
+    assert 0 < len(stored(tmp_path)) < len(NUMBERS)
+
+
 def test_cluster_makes_the_same_bytes_though_a_worker_is_killed(house, in_process, tmp_path):
     log = tmp_path / "log"
     cluster = house.start("cluster.py", TOY_LOG=str(log))

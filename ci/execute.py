@@ -152,12 +152,14 @@ def main(arguments: list[str] | None = None) -> int:
 
         hand_model.fetch()
     try:
-        with cluster(options.cluster, [run.chapter for run in runs]):
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(cluster(options.cluster, [run.chapter for run in runs]))
+            except ValueError as error:
+                parser.exit(2, f"{error}\n")
             failed = execute(runs, options.jobs)
     except KeyboardInterrupt:
         return 130
-    except ValueError as error:
-        parser.exit(2, f"{error}\n")
     if options.page:
         for run in runs:
             if run not in failed:

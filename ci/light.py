@@ -6,7 +6,6 @@ from pathlib import Path
 from PIL import Image
 
 ICON = re.compile(r'("?)([a-z0-9-]+)\1:\[\d+,\d+,\[([^\]]*)\],"[0-9a-f]*",("[^"]*"|\[[^\]]*\])\]')
-
 SEARCHES = re.compile(
     r'<script src="[./]*(?:_static/searchtools|_static/language_data|searchindex)\.js"></script>\n?'
 )
@@ -15,19 +14,26 @@ SEARCHES = re.compile(
 def slim(site: Path) -> None:
     """Pictures as WebP, the same to the last pixel; icons that are used; the index where it is searched."""
     pictures(site)
+    pages(site)
     icons(site)
-    searching(site)
 
 
 def pictures(site: Path) -> None:
-    """Turn each PNG in _images into lossless WebP, less than half as large, and its name in all pages."""
+    """Turn each PNG in _images into lossless WebP, less than half as large."""
     for picture in (site / "_images").glob("*.png"):
         with Image.open(picture) as image:
             image.save(picture.with_suffix(".webp"), lossless=True, exact=True)
         picture.unlink()
+
+
+def pages(site: Path) -> None:
+    """Name the pictures anew, and leave the index of words to the search page.
+
+    Others have the index for a search as you type, which is off.
+    """
     for page in site.rglob("*.html"):
-        text = page.read_text(encoding="utf-8")
-        page.write_text(re.sub(r"(_images/[\w.-]+)\.png", r"\1.webp", text), encoding="utf-8")
+        text = re.sub(r"(_images/[\w.-]+)\.png", r"\1.webp", page.read_text(encoding="utf-8"))
+        page.write_text(text if page.name == "search.html" else SEARCHES.sub("", text), encoding="utf-8")
 
 
 def icons(site: Path) -> None:
@@ -43,11 +49,3 @@ def icons(site: Path) -> None:
         return icon[0] if names & used else icon[0].replace(icon[4], '""')
 
     drawings.write_text(ICON.sub(kept, drawings.read_text(encoding="utf-8")), encoding="utf-8")
-
-
-def searching(site: Path) -> None:
-    """Leave the index of words to the search page: others have it for a search as you type, which is off."""
-    for page in site.rglob("*.html"):
-        if page.name != "search.html":
-            text = page.read_text(encoding="utf-8")
-            page.write_text(SEARCHES.sub("", text), encoding="utf-8")

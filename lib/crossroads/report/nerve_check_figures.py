@@ -175,8 +175,8 @@ def draw_latency(
     cost.plot([], [], "o", color="0.3", mfc="none", ms=6, label="P99")
     cost.axhline(1000 * STEP_S, **GUIDE)
     cost.annotate(
-        f"a tick, {1000 * STEP_S:g} ms", (1, 1000 * STEP_S), (0, 3), xycoords=cost.get_yaxis_transform(),
-        textcoords="offset points", ha="right", fontsize=8,
+        f"a tick, {1000 * STEP_S:g} ms", (0, 1000 * STEP_S), (3, 3), xycoords=cost.get_yaxis_transform(),
+        textcoords="offset points", fontsize=8,
     )  # fmt: skip
     cost.set(xscale="log", yscale="log", xlabel="parameters", ylabel="computing a tick (ms)")
     cost.yaxis.set_major_formatter("{x:g}")

@@ -29,6 +29,7 @@ BANDS = {"25-600 Hz": DEFAULT, "600-2000 Hz": FrontEnd(band_hz=HIGH_BAND_HZ)}
 SLOW_S = 0.2  # computing a tick, of a device that is too slow
 HELD_OUT = list(GESTURES).index("hook")
 WARP = 0.3
+BOTH_EPOCHS = 3  # times those of gestures: continuous movements are as many trials more, and harder
 FOUR = ("MAV", "WL", "ZC", "SSC")
 SYMMETRIC = tuple(name for name in FEATURES if name != "MAVS")  # the same in a window played backwards
 REAL_FRONT = {"ninapro-db8": FrontEnd(2000.0, 1, (20.0, 500.0)), "session": DEFAULT}
@@ -95,7 +96,10 @@ def plan_trainings(settings: NerveSettings, seed: int) -> dict[str, list[Trainin
     plans["single steps"] = [replace(one, change="single steps") for one in plans["forest"]]
     varied = main[: settings.n_varied]
     plans["warped"] = [replace(one, fitting=settings.fitting(warp=WARP)) for one in varied]
-    plans["both"] = [replace(one, also=_another(one, protocol="continuous")) for one in varied]
+    longer = settings.fitting(epochs=BOTH_EPOCHS * settings.epochs)
+    plans["both"] = [
+        replace(one, fitting=longer, also=_another(one, protocol="continuous")) for one in varied
+    ]
     plans["both, another network"] = [replace(one, seed=seed + 1) for one in plans["both"]]
     plans["without one gesture"] = [replace(one, held_out=HELD_OUT) for one in varied]
     plans["windows"] = [_with_front(main[0], FrontEnd(window_s=ms / 1000)) for ms in settings.windows_ms]
@@ -222,18 +226,18 @@ def plan_matches(
     """The matching task in each condition."""
     first = plans["main"][:: settings.n_networks]
     task = Task(max(settings.n_gestures), settings.n_cues, settings.n_users)
+    few = replace(task, n_cues=1)  # enough to tell a delay by, and where every cue takes long
     matches = {
         f"{n} gestures": [Match(one, replace(task, n_gestures=n), seed) for one in first]
         for n in settings.n_gestures
     }
     matches |= {
-        f"dwell {dwell}": [Match(one, replace(task, dwell_s=dwell), seed) for one in first]
+        f"dwell {dwell}": [Match(one, replace(few, dwell_s=dwell), seed) for one in first]
         for dwell in settings.dwells_s
     }
     silent = {
         one: _with_world(one, amplitude_uv=0.0, emg_uv=0.0).recording for one in first[: settings.n_varied]
     }
-    few = replace(task, n_cues=1)  # enough to tell a delay by, and where every cue is lost, which takes long
     matches["nerve silenced"] = [Match(one, few, seed, silent[one].world) for one in silent]  # type: ignore[union-attr]
     slow = replace(few, compute_s=SLOW_S)
     matches["slow device"] = [Match(one, slow, seed) for one in first[: settings.n_varied]]

@@ -189,7 +189,7 @@ def test_ticks_tell_what_the_first_user_means_and_sees(ask_oracle):
         assert found["cue"][now] == target
         np.testing.assert_array_equal(found["intent"][now] > 0.5, POSTURES[target] > 0.5)
     # Between cues the hand is opened.
-    np.testing.assert_allclose(found["intent"][found["tick_s"] < 2], 0)
+    np.testing.assert_allclose(found["intent"][found["tick_s"] < matching_task.WARM_UP_S], 0)
     ends = np.flatnonzero(asked[1:] & ~asked[:-1])[1:]
     np.testing.assert_allclose(found["intent"][ends], 0, atol=1e-9)
 
@@ -229,7 +229,7 @@ def test_the_hand_follows_with_its_lag(ask_oracle):
     # As for the decoded posture: half a tick, computing and radio; and a tick's posture counts for all of it.
     assert late.mean() == pytest.approx(0.032 - 0.01, abs=0.008)
     assert np.abs(late).max() < 0.12
-    np.testing.assert_array_equal(found["hand"][found["tick_s"] < 2], 0)
+    np.testing.assert_array_equal(found["hand"][found["tick_s"] < matching_task.WARM_UP_S], 0)
     change = np.diff(found["hand"], axis=0)
     share = (1 - np.exp(-0.02 / 0.25)) * (found["decoded"][1:] - found["hand"][:-1])
     np.testing.assert_allclose(change, share, atol=1e-12)

@@ -257,8 +257,9 @@ def plan_real(settings: NerveSettings, data: str, seed: int) -> dict[str, list[T
 
 
 def sessions(plans: dict[str, list[Training]], later: dict[str, list[Later]]) -> list[Recording]:
-    """Every simulated session that decoders are trained or tested on, once."""
+    """Every simulated session that decoders are trained or tested on, once; long ones first."""
     used = [one.recording for those in plans.values() for one in those]
     used += [one.also for those in plans.values() for one in those if one.also]
     used += [one.recording for those in later.values() for one in those]
-    return [one for one in dict.fromkeys(used) if isinstance(one, Recording)]
+    simulated = [one for one in dict.fromkeys(used) if isinstance(one, Recording)]
+    return sorted(simulated, key=lambda one: -one.n_trials)

@@ -27,7 +27,7 @@ PATIENCE_S = 0.6  # of a user who sees a wrong posture after the movement is mad
 RELAX_S = 0.3  # to open the hand
 PAUSE_S = (1.0, 1.4)  # from the end of a cue to the next one
 RADIO = (4.0, 0.005)  # shape and scale [s] of the gamma distribution of what a radio packet takes
-WARM_UP_S = 1.0  # at rest before the first cue
+WARM_UP_S = 2.0  # at rest before the first cue
 
 
 @dataclass(frozen=True)

@@ -137,7 +137,7 @@ def test_the_gesture_that_is_held_out_is_of_fingers_that_others_train():
 
 def test_both_movements_are_of_one_nerve_and_no_trial_is_in_both_sessions():
     for one, main in zip(PLAN["both"], MAIN, strict=False):
-        assert difference(main, replace(one, also=None)) == {"fitting.epochs": 3 * SMALL.epochs}
+        assert difference(main, replace(one, also=None)) == {"fitting.epochs": SMALL.both_epochs}
         assert difference(main.recording, one.also) == {"draw": 1, "protocol": "continuous"}
 
 

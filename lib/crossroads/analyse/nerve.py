@@ -29,7 +29,6 @@ BANDS = {"25-600 Hz": DEFAULT, "600-2000 Hz": FrontEnd(band_hz=HIGH_BAND_HZ)}
 SLOW_S = 0.2  # computing a tick, of a device that is too slow
 HELD_OUT = list(GESTURES).index("hook")
 WARP = 0.3
-BOTH_EPOCHS = 3  # times those of gestures: continuous movements are as many trials more, and harder
 FOUR = ("MAV", "WL", "ZC", "SSC")
 SYMMETRIC = tuple(name for name in FEATURES if name != "MAVS")  # the same in a window played backwards
 REAL_FRONT = {"ninapro-db8": FrontEnd(2000.0, 1, (20.0, 500.0)), "session": DEFAULT}
@@ -48,6 +47,7 @@ class NerveSettings:
     kind: str  # of the main decoder: recurrent or with attention
     n_hidden: int
     epochs: int
+    both_epochs: int  # with continuous movements too, which are as many trials more, and harder
     batch: int
     crop: int  # steps
     n_hidden_attention: int  # of the decoder with attention beside it
@@ -96,7 +96,7 @@ def plan_trainings(settings: NerveSettings, seed: int) -> dict[str, list[Trainin
     plans["single steps"] = [replace(one, change="single steps") for one in plans["forest"]]
     varied = main[: settings.n_varied]
     plans["warped"] = [replace(one, fitting=settings.fitting(warp=WARP)) for one in varied]
-    longer = settings.fitting(epochs=BOTH_EPOCHS * settings.epochs)
+    longer = settings.fitting(epochs=settings.both_epochs)
     plans["both"] = [
         replace(one, fitting=longer, also=_another(one, protocol="continuous")) for one in varied
     ]

@@ -274,6 +274,14 @@ def refuse(copy: Copy, table: Table) -> None:
         print(f"    {err.strip()}")
 
 
+def write(rows: list[dict[str, Any]], table: Path) -> None:
+    """Rows as CSV, with their keys at the head."""
+    with table.open("w", encoding="utf-8", newline="") as stream:
+        lines = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
+        lines.writeheader()
+        lines.writerows(rows)
+
+
 def main() -> int:
     if not shutil.which("sinfo"):
         raise SystemExit("SLURM is not there: run ci/slurm.sh first")
@@ -286,11 +294,7 @@ def main() -> int:
         finally:
             with suppress(subprocess.CalledProcessError):
                 slurm("scancel", f"--name=crossroads-{CHAPTER}")
-    TABLE.parent.mkdir(exist_ok=True)
-    with TABLE.open("w", encoding="utf-8", newline="") as stream:
-        rows = csv.DictWriter(stream, list(table.rows[0]), lineterminator="\n")
-        rows.writeheader()
-        rows.writerows(table.rows)
+    write(table.rows, TABLE)
     return 0
 
 

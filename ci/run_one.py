@@ -126,13 +126,8 @@ def _execute(run: Run, work: Path, executed: Path, workers: int, cells: list[flo
         progress_bar=False,
         execution_timeout=CELL_TIMEOUT_S.get(run.size),
         on_cell_start=on_cell_start,
-        # Else ipykernel warns about unencrypted TCP at every start, and takes seconds to close its workers.
-        config=Config(
-            {
-                "KernelManager": {"transport_encryption": "auto"},
-                "NotebookClient": {"shutdown_kernel": "immediate"},
-            }
-        ),
+        # Else ipykernel warns about unencrypted TCP at every start.
+        config=Config({"KernelManager": {"transport_encryption": "auto"}}),
     )
     cells.append(time.time())
 

@@ -360,6 +360,11 @@ def test_recorded_results_stand_beside_this_build(chapter, tmp_path):
     assert "2025-03-04, 0123456, a big one" in head
     assert row.index("82 deg") < row.index("91 deg") < row.index("60 deg")
 
+    # The run itself needs no second column.
+    ledger.run |= {"size": "paper", "data": "synthetic"}
+    assert "91 deg" not in ledger.table().data
+    assert "60 deg" in ledger.table().data
+
 
 def test_text_of_the_file_is_escaped_in_tables(chapter, tmp_path):
     ledger = measured(chapter, tmp_path, change=in_claim(says="a < b & <script>"))

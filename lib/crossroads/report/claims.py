@@ -370,8 +370,10 @@ class Ledger:
         return departure | {"effect": effect}
 
     def table(self) -> HTML:
-        """The settled claims: the paper, this build, and what is recorded at paper size and on real data."""
-        return HTML(tables.claims_table(self.run["chapter"], self._rows, read_recorded(self._recorded)))
+        """The settled claims: the paper, this build, and what is recorded of other sizes and on real data."""
+        own = [self.run["size"], self.run["data"]]
+        others = [one for one in read_recorded(self._recorded) if [one["size"], one["data"]] != own]
+        return HTML(tables.claims_table(self.run["chapter"], self._rows, others))
 
     def departures_table(self) -> HTML:
         """Where we depart from the paper or its code, with the measured effect."""

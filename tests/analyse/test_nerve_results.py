@@ -109,13 +109,29 @@ def test_the_delay_off_line_counts_from_half_of_the_movement():
     )
 
 
+def shifted(shift_s):
+    """Six bumps, each degree of freedom's at its own time, decoded lower and later."""
+    t, at = 0.02 * np.arange(PER_TRIAL)[None, :, None], 1.5 + 0.2 * np.arange(6)
+    meant, seen = (np.exp(-(((t - at - late) / 0.3) ** 2)) for late in (0.0, shift_s))
+    return {"intent": meant, "true": meant, "decoded": 0.9 * seen}
+
+
 @pytest.mark.parametrize("shift_s", [-0.13, -0.02, 0.0, 0.095, 0.31])
 def test_the_lag_of_a_trajectory_is_found_between_steps(shift_s):
-    t = 0.02 * np.arange(PER_TRIAL)[None, :, None]
-    at = 1.5 + 0.2 * np.arange(6)  # each degree of freedom moves at its own time
-    wave = [np.exp(-(((t - at - late) / 0.3) ** 2)) for late in (0.0, shift_s)]
-    found = {"intent": wave[0], "decoded": 0.9 * wave[1]}
-    assert nerve_results.lag_s(found) == pytest.approx(shift_s, abs=0.001)
+    assert nerve_results.lag_s(shifted(shift_s)) == pytest.approx(shift_s, abs=0.001)
+
+
+def test_windows_are_told_with_the_lag_of_each_decoder():
+    settings = SimpleNamespace(windows_ms=(100, 500))
+    trained = {
+        "windows": [shifted(0.01), shifted(0.03)],
+        "windows, one step": [shifted(-0.05), shifted(0.15)],
+    }
+    table = nerve_results.window_table(settings, trained).set_index(["decoder", "window_ms"])
+    expected = [("recurrent", 10), ("recurrent", 30), ("one step", -50), ("one step", 150)]
+    for (decoder, lag_ms), ms in zip(expected, (100, 500, 100, 500), strict=True):
+        assert table.loc[decoder, ms].lag_ms == pytest.approx(lag_ms, abs=1)
+    assert table.loc["recurrent", 100].balanced > table.loc["recurrent", 500].balanced > 0.5
 
 
 def task_result(made, success):

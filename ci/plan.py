@@ -2,6 +2,7 @@
 
 The notebook is run cell by cell, but of each sweep only some of the missing units are computed, drawn at
 random until their mean cost is known well enough. They are stored like any others, so nothing of it is lost.
+The first of a sweep does not count where there are others: it pays for what is loaded and compiled once.
 The other missing ones are taken to cost their mean, and to have the results of the nearest, so that the cells
 below find something to work with. What the cells themselves take is measured too.
 """
@@ -24,17 +25,18 @@ from ci.runs import Run, from_arguments
 from crossroads.data import units
 from crossroads.data.settings import ROOT
 
-FEWEST = 3  # trials of a sweep, if it has as many units
+FEWEST = 3  # trials of a sweep that count, if it has as many units
 KNOWN = 0.15  # standard error of the mean cost, as a share of it, at which trials end
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """One sweep of a notebook: how many units it has and lacks, and what each trial cost [s, bytes]."""
+    """One sweep of a notebook: how many units it has and lacks, what trials cost that count [s, bytes]."""
 
     label: str
     n_units: int
     n_missing: int
+    n_tried: int
     seconds: list[float]
     bytes: list[int]
 
@@ -68,12 +70,14 @@ class Trials:
             _, results[i] = units._one(fn, files[i], items[i])
             tried[i] = time.process_time() - began - (self.inner_s - inner)
             units._store(results[i], files[i])
-            if len(tried) >= FEWEST and (
-                error(list(tried.values())) < KNOWN or time.perf_counter() - start > self.patience_s
+            counted = list(tried.values())[1:]
+            if len(counted) >= FEWEST and (
+                error(counted) < KNOWN or time.perf_counter() - start > self.patience_s
             ):
                 break
         sizes = [files[i].stat().st_size for i in tried]
-        self.sweeps.append(Sweep(label, len(items), len(missing), list(tried.values()), sizes))
+        seconds = list(tried.values())
+        self.sweeps.append(Sweep(label, len(items), len(missing), len(tried), seconds[1:] or seconds, sizes))
         self.spent_s += time.process_time() - spent
         near = {i: min(tried or [i], key=lambda trial: abs(trial - i)) for i in missing}
         return [results[near.get(i, i)] for i in range(len(items))]
@@ -130,7 +134,7 @@ def table(trials: Trials, cells_s: float) -> list[str]:
             cost = sweep.n_missing * mean / 3600
             size = sweep.n_missing * float(np.mean(sweep.bytes)) / 1e6
         hours, megabytes = hours + cost, megabytes + size
-        counts = f"{sweep.n_units:>8}{sweep.n_units - sweep.n_missing:>8}{len(sweep.seconds):>8}"
+        counts = f"{sweep.n_units:>8}{sweep.n_units - sweep.n_missing:>8}{sweep.n_tried:>8}"
         lines.append(f"{sweep.label:<26}{counts}{each:>18}{cost:>9.2g}{size:>9.2g}")
     lines.append(f"{'cells of the notebook':<68}{cells_s / 3600:>9.2g}")
     return [*lines, f"{'together':<68}{hours:>9.2g}{megabytes:>9.2g}"]

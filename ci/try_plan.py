@@ -16,7 +16,7 @@ from ci.runs import chapters
 from ci.try_slurm import Copy, write
 from crossroads.data.settings import ROOT
 
-SIZE, PATIENCE_S = "book", 10
+SIZE, PATIENCE_S = "book", 60
 TABLE = ROOT / "book/scale/plan.csv"
 
 

@@ -1,19 +1,22 @@
 """What a run will cost, before it starts: `python -m ci.plan CHAPTER --size paper [--data D] [--patience S]`.
 
-The notebook is run cell by cell, but of each sweep only some of the missing units are computed, drawn at
-random until their mean cost is known well enough. They are stored like any others, so nothing of it is lost.
-The first of a sweep does not count where there are others: it pays for what is loaded and compiled once.
-The other missing ones are taken to cost their mean, and to have the results of the nearest, so that the cells
-below find something to work with. What the cells themselves take is measured too.
+The notebook is run cell by cell, but of each sweep only some of the missing units are computed: at random,
+one of each kind in turn, until what all cost is known well enough. Units are of one kind that differ in
+numbers alone. They are stored like any others, so nothing of it is lost. The first of a sweep does not count
+where its kind has others: it pays for what is loaded and compiled once. The other missing ones are taken to
+cost the mean of their kind, and to have the results of the nearest, so that the cells below find something to
+work with. What the cells themselves take is measured too.
 """
 
 import argparse
 import os
+import re
 import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,20 +28,24 @@ from ci.runs import Run, from_arguments
 from crossroads.data import units
 from crossroads.data.settings import ROOT
 
-FEWEST = 3  # trials of a sweep that count, if it has as many units
-KNOWN = 0.15  # standard error of the mean cost, as a share of it, at which trials end
+KNOWN = 0.15  # standard error of a sweep's cost, as a share of it, at which trials end
+NUMBER = re.compile(r"-?\d[\d.e+-]*")
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """One sweep of a notebook: how many units it has and lacks, what trials cost that count [s, bytes]."""
+    """One sweep of a notebook: how many units it has, lacks and tried; the cost of those it lacks.
+
+    error : of that cost, as a share of it; inf where it is not known.
+    """
 
     label: str
     n_units: int
     n_missing: int
     n_tried: int
-    seconds: list[float]
-    bytes: list[int]
+    seconds: float
+    error: float
+    bytes: float
 
 
 class Trials:
@@ -64,20 +71,19 @@ class Trials:
         files = units._files(fn, items, folder)
         results = {i: found for i, file in enumerate(files) if (found := units._load(file)) is not None}
         missing = [i for i in range(len(items)) if i not in results]
+        kinds = {i: NUMBER.sub("#", repr(items[i])) for i in missing}
         tried: dict[int, float] = {}
-        for i in np.random.default_rng(0).permutation(missing).tolist():
+        seconds, share = 0.0, 0.0
+        for i in in_turn(np.random.default_rng(0).permutation(missing).tolist(), kinds):
             began, inner = time.process_time(), self.inner_s
             _, results[i] = units._one(fn, files[i], items[i])
             tried[i] = time.process_time() - began - (self.inner_s - inner)
             units._store(results[i], files[i])
-            counted = list(tried.values())[1:]
-            if len(counted) >= FEWEST and (
-                error(counted) < KNOWN or time.perf_counter() - start > self.patience_s
-            ):
+            seconds, share = cost(tried, kinds)
+            if share < KNOWN or time.perf_counter() - start > self.patience_s:
                 break
-        sizes = [files[i].stat().st_size for i in tried]
-        seconds = list(tried.values())
-        self.sweeps.append(Sweep(label, len(items), len(missing), len(tried), seconds[1:] or seconds, sizes))
+        size = len(missing) * float(np.mean([files[i].stat().st_size for i in tried] or [0]))
+        self.sweeps.append(Sweep(label, len(items), len(missing), len(tried), seconds, share, size))
         self.spent_s += time.process_time() - spent
         near = {i: min(tried or [i], key=lambda trial: abs(trial - i)) for i in missing}
         return [results[near.get(i, i)] for i in range(len(items))]
@@ -93,9 +99,39 @@ class Trials:
         return result
 
 
-def error(seconds: list[float]) -> float:
-    """Standard error of the mean of two or more, as a share of it."""
-    return float(np.std(seconds, ddof=1) / np.sqrt(len(seconds)) / max(np.mean(seconds), 1e-9))
+def in_turn(order: list[int], kinds: Mapping[int, str]) -> list[int]:
+    """The first of an order, then one of each kind that is left, then a second one of each, and so on."""
+    turns: Counter[str] = Counter()
+    turn = {}
+    for i in order[1:]:
+        turn[i] = turns[kinds[i]]
+        turns[kinds[i]] += 1
+    return order[:1] + sorted(order[1:], key=turn.__getitem__)
+
+
+def cost(tried: Mapping[int, float], kinds: Mapping[int, str]) -> tuple[float, float]:
+    """Seconds that all units take, and the standard error of that as a share of it.
+
+    tried : seconds of some units, in the order in which they were tried. kinds : of all units. A kind that
+    was not tried is taken to cost the mean of the others. The spread within kinds, as a share, is one for
+    all; where there are not two trials more than kinds, it is not known.
+    """
+    by_kind: dict[str, list[float]] = {}
+    for i, taken in list(tried.items())[::-1]:
+        if i != next(iter(tried)) or kinds[i] not in by_kind:
+            by_kind.setdefault(kinds[i], []).append(taken)
+    means = {kind: float(np.mean(those)) for kind, those in by_kind.items()}
+    usual = float(np.mean(list(means.values())))
+    number = Counter(kinds.values())
+    total = sum(n * means.get(kind, usual) for kind, n in number.items())
+    apart = [taken / means[kind] - 1 for kind, those in by_kind.items() for taken in those]
+    if all(number[kind] == len(by_kind.get(kind, [])) for kind in number):
+        return total, 0.0
+    if len(by_kind) < len(number) or len(apart) < len(by_kind) + 2:
+        return total, np.inf
+    spread = np.sum(np.square(apart)) / (len(apart) - len(by_kind))
+    variance = sum((number[k] * means[k]) ** 2 * spread / len(those) for k, those in by_kind.items())
+    return total, float(np.sqrt(variance) / max(total, 1e-9))
 
 
 def try_out(run: Run, patience_s: float) -> tuple[Trials, float, list[str]]:
@@ -125,17 +161,13 @@ def table(trials: Trials, cells_s: float) -> list[str]:
     lines = [f"{'sweep':<26}{'units':>8}{'stored':>8}{'tried':>8}{'seconds a unit':>18}{'hours':>9}{'MB':>9}"]
     hours, megabytes = cells_s / 3600, 0.0
     for sweep in trials.sweeps:
-        each, cost, size = "", 0.0, 0.0
-        if sweep.seconds:
-            mean = float(np.mean(sweep.seconds))
-            each = f"{mean:.3g}"
-            if len(sweep.seconds) > 1:
-                each += f" ± {100 * error(sweep.seconds):.0f} %"
-            cost = sweep.n_missing * mean / 3600
-            size = sweep.n_missing * float(np.mean(sweep.bytes)) / 1e6
-        hours, megabytes = hours + cost, megabytes + size
+        each = f"{sweep.seconds / sweep.n_missing:.3g}" if sweep.n_missing else ""
+        if 0 < sweep.error < np.inf:
+            each += f" ± {100 * sweep.error:.0f} %"
+        needed, size = sweep.seconds / 3600, sweep.bytes / 1e6
+        hours, megabytes = hours + needed, megabytes + size
         counts = f"{sweep.n_units:>8}{sweep.n_units - sweep.n_missing:>8}{sweep.n_tried:>8}"
-        lines.append(f"{sweep.label:<26}{counts}{each:>18}{cost:>9.2g}{size:>9.2g}")
+        lines.append(f"{sweep.label:<26}{counts}{each:>18}{needed:>9.2g}{size:>9.2g}")
     lines.append(f"{'cells of the notebook':<68}{cells_s / 3600:>9.2g}")
     return [*lines, f"{'together':<68}{hours:>9.2g}{megabytes:>9.2g}"]
 

@@ -121,12 +121,9 @@ class Table:
     def row(self, what: str) -> Iterator[dict[str, Any]]:
         """Time the block and count the stored units before and after it."""
         start, before = time.monotonic(), len(self.copy.stored())
-        row: dict[str, Any] = {"what was done": what, "stored before": before}
+        row: dict[str, Any] = {"what was done": what, "stored before": before, "stored after": 0, "lost": ""}
         yield row
-        row |= {"stored after": len(self.copy.stored()), "lost": "", "seconds": 0} | {
-            name: value for name, value in row.items() if name == "lost"
-        }
-        row["seconds"] = round(time.monotonic() - start)
+        row |= {"stored after": len(self.copy.stored()), "seconds": round(time.monotonic() - start)}
         self.rows.append(row)
         print(", ".join(f"{name}: {value}" for name, value in row.items()), flush=True)
 

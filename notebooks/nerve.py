@@ -878,15 +878,13 @@ figures.show(
 )
 
 # %% tags=["remove-output"]
-continuous = {
-    name: np.array([results.summary(one)["vaf"] for one in later[f"{name}, continuous"]])
-    for name in ("cued", "cued and continuous", "another network")
-}
-loss = {name: continuous["cued and continuous"] - vaf for name, vaf in continuous.items()}
-settle("continuous_loss", loss["cued"] if simulated else [])
-settle("continuous_loss", loss["another network"] if simulated else [], "trained on both")
-glue("continuous_cued", float(np.mean(continuous["cued"])))
-glue("continuous_both", float(np.mean(continuous["cued and continuous"])))
+continuous = free[free.tested == "continuous"].set_index("trained").vaf
+cued, both = (continuous[[name]].to_numpy() for name in ("cued", "cued and continuous"))
+another = [results.summary(one)["vaf"] for one in later["another network, continuous"]]
+settle("continuous_loss", both - cued if simulated else [])
+settle("continuous_loss", both - another if simulated else [], "trained on both")
+glue("continuous_cued", float(cued.mean()))
+glue("continuous_both", float(both.mean()))
 mirrored, noisy, anew = (
     np.array(summed(name, "mse", "intent")) if simulated else np.array([])
     for name in ("ridge, ten steps", "noisy labels", "noisy labels, anew")

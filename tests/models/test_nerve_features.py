@@ -9,6 +9,7 @@ from scipy.stats import norm
 from crossroads.models.nerve_features import (
     DEFAULT,
     FEATURES,
+    TINY_UV,
     Features,
     Filter,
     FrontEnd,
@@ -233,3 +234,9 @@ def test_normalised_features_are_clipped():
     fair = np.random.default_rng(0).uniform(-2, 2, (50, 4))
     found = normalised(fair, fair.mean(0), fair.std(0))
     np.testing.assert_allclose([found.mean(0), found.std(0)], [[0] * 4, [1] * 4], atol=1e-12)
+
+
+def test_silence_has_the_least_logarithm_at_any_rate():
+    front = FrontEnd(rate_hz=30_000.0, decimate=1)  # blocks of 150 samples
+    found = Features(front, np.ones(2))(np.zeros((1200, 2)))
+    np.testing.assert_allclose(found[:, FEATURES.index("LOG")], TINY_UV)

@@ -21,7 +21,7 @@ PER_STEP = round(STEP_S / BLOCK_S)  # blocks
 ORDER = 4  # of the band-pass
 ANTI_ALIAS = 0.8  # of the new Nyquist frequency
 NOTCH_Q = 30.0
-TINY_UV = 1e-6  # below it the logarithm takes a sample for this; the product of a block stays above 1e-308
+TINY_UV = 1e-6  # below it the logarithm takes a sample for this
 SPREAD = 0.6745  # median of |x| of a standard normal x
 ZERO, WILLISON, MYOPULSE = 0.125, 0.5, 1.5  # thresholds in robust standard deviations of a channel
 MOST_SD = 6.0  # standardised features are clipped here
@@ -165,15 +165,12 @@ class Features:
         turn = (step[:-1] * step[1:] < 0) & (np.maximum(change[:-1], last) >= ZERO * sd)
         cross = (x * padded[1:-1] < 0) & (last >= ZERO * sd)
         pairs = [last, last * last, cross, last > WILLISON * sd]
+        alone = [size, square, size * square, np.log(np.maximum(size, TINY_UV)), size > MYOPULSE * sd]
         n_block = self._front.n_block
-        blocked = [
-            a.reshape(-1, n_block, x.shape[1])
-            for a in (size, square, size * square, size > MYOPULSE * sd, *pairs, turn)
-        ]
+        blocked = [a.reshape(-1, n_block, x.shape[1]) for a in (*alone, *pairs, turn)]
         sums = [np.ones(n_block) @ a for a in blocked]
-        log = np.log(np.maximum(blocked[0], TINY_UV).prod(1))  # one logarithm a block
-        edges = [a[:, 0] for a in blocked[4:8]] + [blocked[8][:, :2].sum(1), blocked[0][:, -1]]
-        return np.stack([*sums[:3], log, *sums[3:], *edges], axis=1).astype(float)
+        edges = [a[:, 0] for a in blocked[5:9]] + [blocked[9][:, :2].sum(1), blocked[0][:, -1]]
+        return np.stack([*sums, *edges], axis=1).astype(float)
 
     def _finish(self, blocks: np.ndarray) -> np.ndarray:
         """Features of windows (m, n_window, 16, K) of blocks."""

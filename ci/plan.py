@@ -65,6 +65,7 @@ class Trials:
         *,
         label: str,
         folder: Path = ROOT / "build/units",
+        together: Any = None,  # what is planned is units one by one
     ) -> list[units.Result]:
         """Results of all units: those stored, those of the trials, and for the rest the nearest trial's."""
         start, spent = time.perf_counter(), time.process_time()

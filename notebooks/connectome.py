@@ -180,7 +180,7 @@ if data == "hcp-111312":
     volume_scene = source.recorded(data, folder)
 elif data != "synthetic":
     slice_scene = source.recorded(data, folder)
-in_3d = Solver("direct", settings.dwi_iterations, settings.volume_rate, parameters="rotation")
+in_3d = Solver("direct", settings.dwi_iterations, settings.dwi_rate, parameters="rotation")
 volume_solver = Solver(
     settings.volume_solver,
     settings.volume_iterations,

@@ -51,7 +51,7 @@ from crossroads.data.settings import data_folder, load_settings
 from crossroads.data.units import sweep
 from crossroads.models import learning
 from crossroads.models import retro_cue_experiments as experiments
-from crossroads.models.retro_cue_training import STAGES, train_network
+from crossroads.models.retro_cue_training import STAGES, train_network, train_together
 from crossroads.report import figures, play, tables
 from crossroads.report import retro_cue_check_figures as checks
 from crossroads.report import retro_cue_figures as paper
@@ -175,7 +175,8 @@ grid = experiments.noise_by_delay(settings, seed)
 costs = experiments.neural_similarity(settings, seed)
 controls = experiments.controls(settings, seed)
 everything = experiments.flatten(E1, E2, E3, E4, grid, costs, controls)
-trained = dict(zip(everything, sweep(train_network, everything, label="networks"), strict=True))
+results = sweep(train_network, everything, label="networks", together=train_together)
+trained = dict(zip(everything, results, strict=True))
 
 
 def cued_geometry(networks, repeats=2, stage="final", **how):

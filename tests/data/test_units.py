@@ -226,6 +226,24 @@ def test_results_of_groups_keep_their_names(here):
     assert calls == [Power(2.0, 3), Power(3.0, 3)]
 
 
+def test_what_is_computed_together_is_stored_and_the_rest_computed_one_by_one(here):
+    offered = []
+
+    def together(missing):
+        offered.append(list(missing))
+        yield from ((unit, {"power": np.array(-1.0)}) for unit in missing if unit.exponent == 3)
+
+    def found(*asked):
+        return [float(r["power"]) for r in sweep(power, asked, label="p", folder=here, together=together)]
+
+    one, two, three = Power(2.0, 3), Power(3.0, 2), Power(5.0, 3)
+    assert found(one, two, one) == [-1.0, 9.0, -1.0]
+    assert found(one, three) == [-1.0, -1.0]
+    assert found(one, two) == [-1.0, 9.0]
+    assert offered == [[one, two], [three]]
+    assert calls == [two]
+
+
 def test_one_unit_shares_what_sweeps_store(here):
     (swept,) = sweep(power, [Power(2.0, 3)], label="p", folder=here)
     assert units.stored(power, Power(2.0, 3), folder=here) == swept

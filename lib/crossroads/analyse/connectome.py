@@ -30,6 +30,7 @@ from crossroads.models.covariant_residual import (
     residual,
 )
 from crossroads.models.dense_encoder_decoder import NetworkMetric
+from crossroads.models.device import device
 from crossroads.models.metric_fits import GridMetric, SplineMetric, fit_metric
 from crossroads.models.tensor_metrics import adjugate_metric, conformal_metric, inverse_metric
 
@@ -55,6 +56,7 @@ class ConnectomeSettings:
     volume_iterations: int
     volume_rate: float
     dwi_iterations: int  # of a direct fit in dipy's small volumes
+    dwi_rate: float
     snr: float  # of the diffusion scan of the synthetic slice
     noise_deg: tuple[float, ...]
     flips: tuple[float, ...]
@@ -139,11 +141,13 @@ def fit_scene(unit: Fit) -> dict[str, np.ndarray]:
     if solver.left_out:
         rng = np.random.default_rng(np.random.SeedSequence(unit.seed, spawn_key=(1,)))
         problem, left_out = hold_out(problem, solver.left_out, rng)
-    model = model_of(solver, v, unit.seed)
-    if torch.cuda.is_available():
-        model.to("cuda")
     fit = fit_metric(
-        model, problem, solver.n_iterations, solver.learning_rate, project=solver.project, left_out=left_out
+        model_of(solver, v, unit.seed).to(device()),
+        problem,
+        solver.n_iterations,
+        solver.learning_rate,
+        project=solver.project,
+        left_out=left_out,
     )
     share = np.prod(v.shape[2:]) / np.prod(grid)
     g = np.zeros((n, n, *grid))

@@ -57,7 +57,12 @@ def code_key(modules: Iterable[str]) -> str:
 
 
 def sweep(
-    fn: Callable[[U], Result], units: Sequence[U], *, label: str, folder: Path = ROOT / "build/units"
+    fn: Callable[[U], Result],
+    units: Sequence[U],
+    *,
+    label: str,
+    folder: Path = ROOT / "build/units",
+    together: Callable[[list[U]], Iterable[tuple[U, Result]]] | None = None,
 ) -> list[Result]:
     """Results of `fn` for all units, in their order; those stored by an earlier call are only read.
 
@@ -72,6 +77,8 @@ def sweep(
     units : frozen dataclasses of plain values; all that `fn` depends on, seed included.
     label : what the progress bar calls this sweep.
     folder : results lie in <folder>/<module.function>/<hash of code and unit>.npz.
+    together : takes of the missing units those that it computes faster at once (on a GPU), and yields them
+        with their results; what it leaves is computed one by one. No part in it on a cluster.
 
     Raises
     ------
@@ -82,7 +89,7 @@ def sweep(
     results = {file: _load(file) for file in files}
     missing = {file: unit for file, unit in zip(files, units, strict=True) if results[file] is None}
     with _progress(label, len(units), len(units) - len(missing)) as bar:
-        for file, result in _compute(fn, missing):
+        for file, result in _compute(fn, missing, together):
             _store(result, file)
             results[file] = _load(file)
             bar.update()
@@ -144,9 +151,18 @@ def _sources(modules: frozenset[str]) -> list[Path]:
     return [path / "__init__.py" if path.is_dir() else path.with_suffix(".py") for path in paths]
 
 
-def _compute(fn: Callable[[U], Result], missing: dict[Path, U]) -> Iterator[tuple[Path, Result]]:
+def _compute(
+    fn: Callable[[U], Result],
+    missing: dict[Path, U],
+    together: Callable[[list[U]], Iterable[tuple[U, Result]]] | None,
+) -> Iterator[tuple[Path, Result]]:
     """Pairs of file and result, each as soon as it is there."""
     scheduler = os.environ.get("DASK_SCHEDULER_ADDRESS")
+    if together and missing and not scheduler:
+        files = {unit: file for file, unit in missing.items()}
+        for unit, result in together(list(missing.values())):
+            yield files[unit], result
+            del missing[files[unit]]
     workers = min(int(os.environ.get("CROSSROADS_WORKERS") or joblib.cpu_count()), len(missing))
     if missing and scheduler:
         from dask.distributed import Client, as_completed

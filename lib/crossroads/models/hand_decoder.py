@@ -16,10 +16,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from crossroads.data.nerve_session import DOFS
+from crossroads.models.device import device
 
 KERNEL = 3  # steps that the convolution sees
 PAPER_HIDDEN = 264
 ATTENTION_STEPS = 50  # the last second
+STREAMS = 64  # decoded at once: attention holds a second for every step
 State = tuple[Tensor, ...]
 
 
@@ -93,7 +95,7 @@ class AttentionDecoder(nn.Module):
         query = functional.linear(hidden, to_now, self.align.bias)
         score = self.score(torch.tanh(key_windows + query[..., None]).transpose(2, 3))[..., 0]
         place = torch.arange(n_new)[:, None] + torch.arange(ATTENTION_STEPS)
-        weight = score.masked_fill(place < lacking, -torch.inf).softmax(-1)
+        weight = score.masked_fill((place < lacking).to(score.device), -torch.inf).softmax(-1)
         context = (windows @ weight[..., None])[..., 0]
         after = self.step(context.flatten(0, 1), hidden.flatten(0, 1)).view_as(hidden)
         recent = slice(max(0, n_known - ATTENTION_STEPS + 1), n_known)
@@ -172,7 +174,8 @@ def fit(
 ) -> np.ndarray:
     """Train in place, on crops of two trials that are drawn at random and put together.
 
-    So the network meets trials in every order, and a crop may begin in the middle of a movement.
+    So the network meets trials in every order, and a crop may begin in the middle of a movement. A GPU is
+    used where there is one; the network is on the processor before and after.
 
     Parameters
     ----------
@@ -184,13 +187,15 @@ def fit(
     (epochs,) mean loss.
     """
     torch.manual_seed(int(rng.integers(2**62)))
-    x, y = (torch.from_numpy(np.ascontiguousarray(a, dtype=np.float32)) for a in (features, posture))
+    network.to(device()).train()
+    x, y = (
+        torch.from_numpy(np.ascontiguousarray(a, dtype=np.float32)).to(device()) for a in (features, posture)
+    )
     optimiser = torch.optim.Adam(
         network.parameters(), fitting.learning_rate, weight_decay=fitting.weight_decay, fused=True
     )
     schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(optimiser, factor=0.1, patience=2)
     losses = np.zeros(fitting.epochs)
-    network.train()
     for epoch in range(fitting.epochs):
         for _ in range(fitting.batches):
             trial, step = _crops(x.shape[:2], fitting, rng)
@@ -203,7 +208,7 @@ def fit(
             optimiser.step()
             losses[epoch] += float(loss.detach()) / fitting.batches
         schedule.step(losses[epoch])
-    network.eval()
+    network.cpu().eval()
     return losses
 
 
@@ -221,8 +226,9 @@ def _crops(shape: tuple[int, ...], fitting: Fitting, rng: np.random.Generator) -
 @torch.inference_mode()
 def decode(network: nn.Module, features: np.ndarray) -> np.ndarray:
     """Posture (B, T, 6), 0 to 1, of streams of standardised features (B, T, F), each from its beginning."""
-    decoded, _ = network(torch.from_numpy(np.ascontiguousarray(features, dtype=np.float32)))
-    return decoded.clamp(0, 1).numpy()
+    streams = torch.from_numpy(np.ascontiguousarray(features, dtype=np.float32))
+    decoded = [network(some)[0] for some in streams.split(STREAMS)]
+    return torch.cat(decoded).clamp(0, 1).numpy()
 
 
 class LiveDecoder:

@@ -10,6 +10,7 @@ from crossroads.models.retro_cue_training import Network
 
 FIXED = Timing(7, 7)  # experiments 1 and 3 (test)
 PROBED = Timing(5, 5, 5)  # experiment 4
+COMPARED = 16  # trials an update where their patterns are compared with each other
 
 
 @dataclass(frozen=True)
@@ -95,13 +96,17 @@ def noise_by_delay(settings: RetroCueSettings, seed: int) -> dict[tuple[float, i
 
 def neural_similarity(settings: RetroCueSettings, seed: int) -> dict[tuple[str, float], list[Network]]:
     """Beyond the paper: a cost that also rewards likeness to prefrontal patterns, right or reversed in
-    time."""
+    time.
+
+    Likeness is between trials, so that an update needs several.
+    """
     return {
         (target, weight): networks(
             settings,
             settings.models_extra,
             seed,
             FIXED,
+            batch=max(settings.batch, COMPARED),
             similarity=weight,
             similar_to=target if weight else "lpfc",
         )

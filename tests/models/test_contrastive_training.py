@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -26,14 +27,14 @@ class Killed(Exception):
     pass
 
 
-def planted(noise=0.1):
+def planted(noise=0.1, device="cpu"):
     """Sensors are fixed mixtures, one a recording, of the features `N_SHIFT` samples before, and noise."""
     rng = np.random.default_rng(0)
     y = rng.normal(size=(N_FEATURES, N))
     mixing = rng.normal(size=(N_RECORDINGS, N_SENSORS, N_FEATURES))
     x = noise * rng.normal(size=(N_RECORDINGS, N_SENSORS, N))
     x[..., N_SHIFT:] += mixing @ y[:, :-N_SHIFT]
-    return Windows(x, *unscaled(x), y, TIMELINE, 20.0)
+    return Windows(x, *unscaled(x), y, TIMELINE, 20.0, device)
 
 
 def unscaled(x):
@@ -280,6 +281,20 @@ def test_a_run_killed_in_its_second_epoch_ends_as_if_it_had_not_been(tmp_path, o
     assert len(validated) == 3  # the first epoch was not trained again
     assert state(resumed) == state(whole)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no NVIDIA GPU")
+@pytest.mark.parametrize("devices", [("cuda", "cuda"), ("cuda", "cpu"), ("cpu", "cuda")], ids="-".join)
+def test_a_run_on_a_gpu_and_one_that_changes_device_halfway_lose_what_one_on_a_cpu_does(
+    tmp_path, monkeypatch, devices
+):
+    expected = train(decoder_with_speech(), tmp_path / "cpu")
+    monkeypatch.setattr(Path, "unlink", lambda *_, **__: None)  # the checkpoint stays, as when killed
+    for device, n_epochs in zip(devices, (2, 4), strict=True):
+        model, fitting = decoder_with_speech().to(device), replace(FITTING, max_epochs=n_epochs)
+        history = train(model, tmp_path / "run", fitting, windows=planted(device=device))
+    # Rounding the inputs of convolutions to TF32 on a CPU moves the losses by 1 % in the last epoch.
+    np.testing.assert_allclose(history, expected, rtol=0.05)
 
 
 def test_the_best_weights_outlive_a_kill_and_so_does_the_patience(tmp_path, monkeypatch):

@@ -26,6 +26,7 @@ from crossroads.models.backward_model import fit_backward
 from crossroads.models.brain_module import BrainModule, BrainShape, DeepMel, encode
 from crossroads.models.contrastive_losses import match_scores
 from crossroads.models.contrastive_training import Decoder, Fitting, Windows, fit
+from crossroads.models.device import device
 from crossroads.models.speech_encoders import WHISPER_HZ, encode_sentences
 
 FEATURES = ("pretrained", "mel", "deep mel")
@@ -226,17 +227,18 @@ def decode(unit: Decoding) -> dict[str, np.ndarray]:
     Where the unit is shown: "scores" (n_trials, n_candidates), and of the first listener's window with the
     surest hit its index "example", "x" (C, T), "z" and "y" (F, T).
     """
+    torch.backends.cuda.matmul.allow_tf32 = True  # as in a GPU's convolutions; not the CPU's products
     timeline = timeline_of(unit)
-    windows = _windows(unit, timeline)
+    windows = _windows(unit, timeline, device())
     n_recordings, xy = len(windows.centre), layout_of(unit)
     _, weights_seed, order_seed = _seeds(unit)
-    decoder = _decoder(unit, n_recordings, xy, weights_seed)
+    decoder = _decoder(unit, n_recordings, xy, weights_seed).to(device())
     checkpoint = ROOT / "build/checkpoints" / f"{_name(unit)}.pt"
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     history = fit(decoder, windows, timeline, n_recordings, unit.fitting, order_seed, checkpoint)
     brain, shape = decoder.brain, unit.shape
-    attention = brain.attention(0).detach().mean(0).numpy() if shape.spatial_attention else np.nan
-    matrices = brain.subject_layer.detach().flatten(1).numpy() if shape.subject == "layer" else np.nan
+    attention = brain.attention(0).detach().mean(0).cpu().numpy() if shape.spatial_attention else np.nan
+    matrices = brain.subject_layer.detach().flatten(1).cpu().numpy() if shape.subject == "layer" else np.nan
     scores = _scores(decoder, windows, timeline, n_recordings)
     found = {
         "history": history,
@@ -255,7 +257,7 @@ def decode_linear(unit: Decoding) -> dict[str, np.ndarray]:
     """
     unit = replace(unit, shift_s=0.0)
     timeline = timeline_of(unit)
-    windows = _windows(unit, timeline)
+    windows = _windows(unit, timeline, "cpu")
     lags = np.arange(round(LONGEST_LAG_S * unit.rate_hz) + 1)
     train, test = (
         torch.tensor(np.array(a)) for a in (timeline.train[::2], timeline.test["sample"].to_numpy())
@@ -336,9 +338,9 @@ def _example(
     return {
         "scores": scores,
         "example": np.array(best),
-        "x": x[0].numpy(),
-        "z": z[0].numpy(),
-        "y": y[0].numpy(),
+        "x": x[0].cpu().numpy(),
+        "z": z[0].cpu().numpy(),
+        "y": y[0].cpu().numpy(),
     }
 
 
@@ -369,11 +371,11 @@ def group_seed(seed: int, group: int) -> int:
     return int(np.random.SeedSequence(seed, spawn_key=(1, group)).generate_state(1)[0])
 
 
-def _windows(unit: Decoding, timeline: Timeline) -> Windows:
+def _windows(unit: Decoding, timeline: Timeline, where: torch.device | str) -> Windows:
     x = open_group(unit.story, unit.brain, unit.rate_hz, unit.seed, unit.group)
     rng = np.random.default_rng(_seeds(unit)[0])
     centre, spread = np.stack([scaling(recording, timeline, rng) for recording in x], axis=1)
-    return Windows(x, centre, spread, sound_features(unit, timeline), timeline, unit.clamp)
+    return Windows(x, centre, spread, sound_features(unit, timeline), timeline, unit.clamp, where)
 
 
 def _decoder(unit: Decoding, n_subjects: int, xy: np.ndarray, seed: int) -> Decoder:
@@ -399,7 +401,7 @@ def _scores(decoder: Decoder, windows: Windows, timeline: Timeline, n_recordings
         x = windows.brain(torch.full_like(starts, recording), starts)
         scores.append(match_scores(encode(decoder.brain, x, recording, 0), y))
     scale = 1.0 if decoder.log_scale is None else float(decoder.log_scale.exp())
-    return torch.cat(scores).numpy() * scale
+    return torch.cat(scores).cpu().numpy() * scale
 
 
 def _sentences(story: Story) -> list[np.ndarray]:

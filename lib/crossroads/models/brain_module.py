@@ -162,16 +162,16 @@ class BrainModule(nn.Module):
         """
         shape = self.shape
         if isinstance(layout, int):
-            kinds, which = torch.tensor([layout]), torch.zeros_like(subject)
+            kinds, which = torch.full_like(subject[:1], layout), torch.zeros_like(subject)
         else:
             kinds, which = layout.unique(return_inverse=True)
         if shape.spatial_attention:
             place = None
             if self.training and shape.dropout_radius:
-                place = torch.rand(2, generator=self.places).to(self.layouts)
+                place = torch.rand(2, generator=self.places).to(self.layouts, non_blocking=True)
             matrix = self._softmax(kinds, place)
         else:
-            matrix = torch.eye(self.layouts.shape[1]).to(self.layouts)[None]
+            matrix = self.layouts.new_ones(self.layouts.shape[1]).diag()[None]
         bias = matrix.new_zeros(matrix.shape[1], 1)
         if shape.initial_conv:
             matrix, bias = self.initial.weight @ matrix, self.initial.bias[:, None]

@@ -60,7 +60,7 @@ class Windows:
     Parameters
     ----------
     x : (n_recordings, C, n) on the story's timeline. centre, spread : (n_recordings, C), of `scaling`.
-    y : (F, n) features of the story. clamp : in ranges; inf: none.
+    y : (F, n) features of the story. clamp : in ranges; inf: none. device : that holds both.
     """
 
     def __init__(
@@ -71,13 +71,14 @@ class Windows:
         y: np.ndarray,
         timeline: Timeline,
         clamp: float,
+        device: torch.device | str = "cpu",
     ) -> None:
         n, self.clamp = timeline.n_window, clamp
         self.n_shift, self.n_base = timeline.n_shift, round(BASELINE_S * timeline.rate_hz)
-        scaled = torch.from_numpy(x / spread[..., None]).float()
-        self.centre = torch.from_numpy(centre / spread).float()[..., None]
+        scaled = torch.from_numpy(x / spread[..., None]).float().to(device)
+        self.centre = torch.from_numpy(centre / spread).float().to(device)[..., None]
         self._x = scaled.unfold(2, n, 1)
-        self._y = torch.from_numpy(y).float().unfold(1, n, 1).permute(1, 0, 2)
+        self._y = torch.from_numpy(y).float().to(device).unfold(1, n, 1).permute(1, 0, 2)
 
     def brain(self, recording: Tensor, start: Tensor) -> Tensor:
         """(B, C, T) windows of these recordings (B,) that begin at these samples (B,)."""
@@ -111,7 +112,7 @@ def fit(
     decoder: Decoder, windows: Windows, timeline: Timeline, n_recordings: int, fitting: Fitting, seed: int,
     checkpoint: Path,
 ) -> np.ndarray:  # fmt: skip
-    """Train in place; a killed run goes on from its last epoch, to the same weights.
+    """Train in place, where the decoder is; a killed run goes on from its last epoch, to the same weights.
 
     Parameters
     ----------
@@ -121,29 +122,31 @@ def fit(
     -------
     (n_epochs, 2) mean loss of training and of validation.
     """
+    device = next(decoder.parameters()).device
     pairs = [
-        _pairs(starts, n_recordings, fitting.shuffled, seed) for starts in (timeline.train, timeline.valid)
+        _pairs(starts, n_recordings, fitting.shuffled, seed).to(device)
+        for starts in (timeline.train, timeline.valid)
     ]
     optimiser = torch.optim.Adam(decoder.parameters(), fitting.learning_rate, fused=True)
     history: list[tuple[float, float]] = []
     best = {name: value.clone() for name, value in decoder.state_dict().items()}
     if checkpoint.is_file():
-        stored = torch.load(checkpoint, weights_only=True)
+        stored = torch.load(checkpoint, map_location="cpu", weights_only=True)
         decoder.load_state_dict(stored["weights"])
         optimiser.load_state_dict(stored["optimiser"])
         decoder.brain.places.set_state(stored["places"])
         history, best = [tuple(row) for row in stored["history"]], stored["best"]
     while len(history) < fitting.max_epochs and _improving([v for _, v in history], fitting.patience):
         decoder.train()
-        total = 0.0
+        total = torch.zeros((), dtype=torch.float64, device=device)  # a number of the host would wait for it
         for batch in _batches(pairs[0], fitting, seed, len(history)):
             loss = _loss(decoder, windows, batch, fitting)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
-            total += float(loss.detach())
+            total += loss.detach()
         valid = _validate(decoder, windows, pairs[1], fitting)
-        history.append((total / fitting.epoch_steps, valid))
+        history.append((float(total) / fitting.epoch_steps, valid))
         if int(np.argmin([v for _, v in history])) == len(history) - 1:  # a tie is no improvement
             best = {name: value.clone() for name, value in decoder.state_dict().items()}
         _save(checkpoint, decoder, optimiser, history, best)
@@ -180,8 +183,8 @@ def _validate(decoder: Decoder, windows: Windows, pairs: Tensor, fitting: Fittin
     decoder.eval()
     order = torch.from_numpy(np.random.default_rng(0).permutation(len(pairs)))
     batches = pairs[order].split(fitting.batch)
-    losses = [float(_loss(decoder, windows, batch, fitting)) for batch in batches]
-    return float(np.average(losses, weights=[len(batch) for batch in batches]))
+    losses = torch.stack([_loss(decoder, windows, batch, fitting) for batch in batches])
+    return float(np.average(losses.tolist(), weights=[len(batch) for batch in batches]))
 
 
 def _improving(losses: list[float], patience: int) -> bool:

@@ -1,14 +1,15 @@
-"""Training of three chapters' networks on a GPU, against the chip's limits: `gpu_training.py [--out FILE]`.
+"""Training of three chapters' networks on an NVIDIA GPU at the papers' sizes, against the chip's limits.
 
-Limits are measured in the same run: a copy, for what moves bytes, and a product of two large matrices in the
-same precision, for what computes. Each row is the median of some repeats with their range. Without a GPU
-there is nothing to measure.
+`python benchmarks/gpu_training.py [--out FILE] [--trained FILE]` times one repeat of each training; with
+`--trained` it also trains one decoder of chapter nerve as at size paper, and tests it. Limits are measured in
+the same run: a copy, for what moves bytes, and a product of two large matrices in the same precision, for
+what computes. Medians of some repeats, with their range. Without a GPU there is nothing to measure.
 """
 
 import argparse
 import csv
-import sys
 from collections.abc import Callable
+from dataclasses import replace
 from time import perf_counter
 
 import numpy as np
@@ -17,117 +18,108 @@ from threadpoolctl import threadpool_limits
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
+from crossroads.analyse.hand_scores import scores
+from crossroads.analyse.nerve import NerveSettings, plan_trainings
+from crossroads.analyse.nerve_study import open_recording, train
 from crossroads.data import retro_cue as task
 from crossroads.data.fibre_scenes import Scene, open_scene
+from crossroads.data.settings import load_settings
 from crossroads.models.covariant_residual import pose_residual, residual_loss
 from crossroads.models.dense_encoder_decoder import NetworkMetric
+from crossroads.models.device import device
 from crossroads.models.hand_decoder import PAPER_HIDDEN, AttentionDecoder, Fitting
 from crossroads.models.retro_cue_ensemble import Ensemble
 from crossroads.models.retro_cue_rnn import Weights, initial_weights, train_batches
 
-TIMING, N_HIDDEN, RATE = task.Timing(7, 7), 200, 1e-4  # the paper's
+TIMING, N_HIDDEN, SIGMA, RATE = task.Timing(7, 7), 200, 0.07, 1e-4  # the paper's
 TRIALS = task.all_trials()
 INPUTS = task.event_inputs(TRIALS).astype(np.float32)
 COST = task.report_cost(TRIALS).astype(np.float32)
-COLUMNS = ["what", "n", "ms", "low", "high", "rate", "unit", "limit", "share", "peer_ms", "peak_gb"]
+COLUMNS = (
+    "what", "networks", "parameters of one", "ms", "from", "to", "rate", "unit", "the chip's limit", "share",
+    "on the processor, ms", "GB at most",
+)  # fmt: skip
 
 
-def times_ms(run: Callable[[], object], n_repeats: int) -> np.ndarray:
-    """Of each repeat, after two unmeasured ones."""
+def milliseconds(run: Callable[[], object], n: int, warm_up: int = 2) -> np.ndarray:
+    """Of n runs, after some unmeasured ones."""
     found = []
-    for _ in range(n_repeats + 2):
+    for _ in range(warm_up + n):
         start = perf_counter()
         run()
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         found.append(1e3 * (perf_counter() - start))
-    return np.array(found[2:])
+    return np.array(found[warm_up:])
 
 
-def copy_limit(device: torch.device, n: int = 2**30) -> float:
-    """GB/s read and written by a large copy."""
-    a = torch.rand(n // 4, device=device)
+def copy_limit(where: torch.device, n: int = 2**30) -> float:
+    """GB/s read and written by a copy of n bytes."""
+    a = torch.rand(n // 4, device=where)
     b = torch.empty_like(a)
-    return 2 * n / 1e6 / float(np.median(times_ms(lambda: b.copy_(a), 10)))
+    return 2 * n / 1e6 / float(np.median(milliseconds(lambda: b.copy_(a), 10)))
 
 
-def product_limit(device: torch.device, n: int = 8192) -> float:
-    """TFLOP/s of a product of random float32 matrices, TF32 where torch's setting allows."""
-    a, b = torch.randn(2, n, n, device=device)
-    return 2 * n**3 / 1e9 / float(np.median(times_ms(lambda: a @ b, 5)))
-
-
-def row(what: str, n: int, ms: np.ndarray, amount: float, unit: str, limit: float, peer: float) -> dict:
-    """Print a measurement and return its row; amount is work of one repeat, in GB or TFLOP."""
-    median = float(np.median(ms))
-    rate = amount / median * 1e3
-    peak = torch.cuda.max_memory_allocated() / 1e9 if torch.cuda.is_available() else np.nan
-    values = (what, n, median, ms.min(), ms.max(), rate, unit, limit, rate / limit, peer, peak)
-    found = {k: f"{v:.4g}" if isinstance(v, float) else v for k, v in zip(COLUMNS, values, strict=True)}
-    print(found, flush=True)
+def product_limit(where: torch.device, n: int = 8192) -> float:
+    """TFLOP/s of a product of random (n, n) float32 matrices, in TF32."""
+    torch.backends.cuda.matmul.allow_tf32 = True  # as convolutions have it
+    a, b = torch.randn(2, n, n, device=where)
+    found = 2 * n**3 / 1e9 / float(np.median(milliseconds(lambda: a @ b, 10)))
+    torch.backends.cuda.matmul.allow_tf32 = False
     return found
 
 
-def retro_cue(device: torch.device, numbers: tuple[int, ...], limit: float) -> list[dict]:
-    """One update of n networks, a trial each; the peer is the compiled update of one on a core."""
+def row(
+    what: str, n: int, size: int, ms: np.ndarray, work: float, unit: str, limit: float, peer: float
+) -> tuple:
+    """Print a measurement and return it as a row; work of one repeat in GB or TFLOP."""
+    median = float(np.median(ms))
+    rate = 1e3 * work / median
+    peak = torch.cuda.max_memory_allocated() / 1e9 if torch.cuda.is_available() else np.nan
+    numbers = [f"{v:.3g}" for v in (median, ms.min(), ms.max(), rate)]
+    found = what, n, size, *numbers, unit, f"{limit:.4g}", f"{rate / limit:.0%}", f"{peer:.3g}", f"{peak:.2g}"
+    print(*(f"{name} {value}" for name, value in zip(COLUMNS, found, strict=True)), sep=", ", flush=True)
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    return found
+
+
+def retro_cue(where: torch.device, numbers: tuple[int, ...], limit: float) -> list[tuple]:
+    """One update of n networks, a trial each, with the noise that it takes; beside it, of one on a core."""
     rng = np.random.default_rng(0)
     weights = initial_weights(N_HIDDEN, rng)
     squares = Weights(*(np.zeros_like(a) for a in weights))
     batches = rng.permutation(len(COST))[:, None]
-    noise = task.unit_noise((len(batches), TIMING.n_steps, 1, N_HIDDEN), 0.07, rng)
-    events, readouts, none = np.array(TIMING.event_steps), np.array(TIMING.readouts), np.zeros((2, 512, 1))
-
-    def one() -> None:
-        args = weights, squares, RATE, batches, INPUTS, events, noise, COST, 0.0, readouts
-        train_batches(*args, none.astype(np.float32))
-
+    noise = task.unit_noise((len(batches), TIMING.n_steps, 1, N_HIDDEN), SIGMA, rng)
+    none = np.zeros((2, len(COST), 1), np.float32)
+    rest = np.array(TIMING.event_steps), noise, COST, 0.0, np.array(TIMING.readouts), none
     with threadpool_limits(1):
-        peer = float(np.median(times_ms(one, 3))) / len(batches)
+        alone = milliseconds(lambda: train_batches(weights, squares, RATE, batches, INPUTS, *rest), 3)
     rows = []
     for n in numbers:
         first = [initial_weights(N_HIDDEN, rng) for _ in range(n)]
-        ensemble = Ensemble(first, [TIMING.event_steps] * n, TIMING.n_steps, COST, RATE, device)
+        ensemble = Ensemble(first, [TIMING.event_steps] * n, TIMING.n_steps, COST, RATE, where)
 
         def epoch(ensemble: Ensemble = ensemble, n: int = n) -> None:
             ensemble.start_epoch([INPUTS] * n, [batches] * n, [noise] * n)
             ensemble.end_epoch()
 
+        size = ensemble.weights.shape[1]
         # Recurrent weights are read once a cycle, both ways; RMSprop passes seven times over all weights.
-        passes = 2 * (TIMING.n_steps - 1) * N_HIDDEN**2 + 7 * ensemble.weights.shape[1]
-        ms = times_ms(epoch, 3) / len(batches)
-        rows.append(row("retrocue: update", n, ms, 4e-9 * n * passes, "GB/s", limit, peer))
+        gigabytes = 4e-9 * n * (2 * (TIMING.n_steps - 1) * N_HIDDEN**2 + 7 * size)
+        ms = milliseconds(epoch, 3) / len(batches)
+        peer = float(np.median(alone)) / len(batches)
+        rows.append(row("retrocue, an update", n, size, ms, gigabytes, "GB/s", limit, peer))
     return rows
 
 
-def connectome(device: torch.device, blocks: tuple[int, ...], n_repeats: int, limit: float) -> dict:
-    """One iteration of the network in the volume."""
-    fields = open_scene(Scene("helix crossing"))
-    problem = pose_residual(fields.v, fields.mask)
-    generator = torch.Generator().manual_seed(0)
-    model = NetworkMetric(fields.v, "rotation", blocks, generator, zero_last=True, recompute=True).to(device)
-    optimiser = torch.optim.Adam(model.parameters(), 3e-4)
-
-    def step() -> None:
-        optimiser.zero_grad()
-        residual_loss(model(), problem).log().backward()
-        optimiser.step()
-
-    with FlopCounterMode(display=False) as counted:
-        step()
-    work = counted.get_total_flops() / 1e12
-    size = sum(p.numel() for p in model.parameters())
-    return row("connectome: iteration", size, times_ms(step, n_repeats), work, "TFLOP/s", limit, np.nan)
-
-
-def nerve(device: torch.device, n_repeats: int, limit: float) -> dict:
-    """One step of the decoder of 1.6 million parameters, on crops of four seconds."""
+def nerve(where: torch.device, n_repeats: int, limit: float) -> tuple:
+    """One step of the decoder of 1.6 million parameters on crops of four seconds; beside it, on all cores."""
     fitting = Fitting(PAPER_HIDDEN, 1, crop=200)
-    torch.manual_seed(0)
-    network = AttentionDecoder(14 * 16, PAPER_HIDDEN).to(device)
     x, y = torch.randn(fitting.batch, fitting.crop, 14 * 16), torch.rand(fitting.batch, fitting.crop, 6)
 
     def step_on(where: torch.device) -> Callable[[], None]:
-        model, a, b = network.to(where), x.to(where), y.to(where)
+        model, a, b = AttentionDecoder(14 * 16, PAPER_HIDDEN).to(where), x.to(where), y.to(where)
         optimiser = torch.optim.Adam(model.parameters(), fitting.learning_rate, fused=True)
 
         def step() -> None:
@@ -137,34 +129,80 @@ def nerve(device: torch.device, n_repeats: int, limit: float) -> dict:
 
         return step
 
-    peer = float(np.median(times_ms(step_on(torch.device("cpu")), 1)))
+    peer = float(np.median(milliseconds(step_on(torch.device("cpu")), 3, 1)))
+    size = sum(p.numel() for p in AttentionDecoder(14 * 16, PAPER_HIDDEN).parameters())
     # Every weight serves every step: two operations, and four for the two gradients.
-    size = sum(p.numel() for p in network.parameters())
     work = 6e-12 * size * fitting.batch * fitting.crop
-    return row("nerve: step", size, times_ms(step_on(device), n_repeats), work, "TFLOP/s", limit, peer)
+    return row(
+        "nerve, a step", 1, size, milliseconds(step_on(where), n_repeats), work, "TFLOP/s", limit, peer
+    )
+
+
+def connectome(where: torch.device, blocks: tuple[int, ...], n_repeats: int, limit: float) -> tuple:
+    """One iteration of the network in the volume."""
+    fields = open_scene(Scene("helix crossing"))
+    problem = pose_residual(fields.v, fields.mask)
+    model = NetworkMetric(fields.v, "rotation", blocks, torch.Generator().manual_seed(0), zero_last=True)
+    optimiser = torch.optim.Adam(model.to(where).parameters(), 1e-3)
+
+    def step() -> None:
+        optimiser.zero_grad()
+        residual_loss(model(), problem).log().backward()
+        optimiser.step()
+
+    with FlopCounterMode(display=False) as counted:
+        step()
+    size, work = sum(p.numel() for p in model.parameters()), counted.get_total_flops() / 1e12
+    ms = milliseconds(step, n_repeats)
+    return row("connectome, an iteration", 1, size, ms, work, "TFLOP/s", limit, np.nan)
+
+
+def trained_nerve() -> list[tuple]:
+    """A decoder of size paper on a session of its first nerve, and one of size book on the same session."""
+    large, small = (
+        plan_trainings(load_settings(NerveSettings, "nerve", size), 0)["main"][0]
+        for size in ("paper", "book")
+    )
+    rows = []
+    open_recording(large.recording)  # is simulated before the clock starts
+    for name, one in (
+        ("of size paper", large),
+        ("of size book", replace(large, kind=small.kind, fitting=small.fitting)),
+    ):
+        start = perf_counter()
+        found = train(one)
+        seconds = perf_counter() - start
+        table = scores(found["true"], found["decoded"])
+        steps = f"{one.fitting.epochs * one.fitting.batches} steps"
+        accuracy = f"{table.balanced.mean():.3f}", f"{table.vaf.mean():.3f}"
+        rows.append((f"decoder {name}", len(found["weights"]), steps, f"{seconds:.0f}", *accuracy))
+        print(*rows[-1], sep=", ", flush=True)
+    return rows
+
+
+def write(file: str, columns: tuple[str, ...], rows: list[tuple]) -> None:
+    with open(file, "w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream, lineterminator="\n").writerows([columns, *rows])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--out")
-    out = parser.parse_args().out
-    if not torch.cuda.is_available():
-        sys.exit("gpu_training: no GPU here, nothing measured") if out else print("gpu_training: no GPU here")
+    parser.add_argument("--out", help="CSV of what a repeat takes")
+    parser.add_argument("--trained", help="CSV of a decoder trained as at size paper")
+    options = parser.parse_args()
+    if device().type == "cpu":
+        print("torch finds no NVIDIA GPU here: nothing is timed")
         return
-    device = torch.device("cuda")
-    bandwidth = copy_limit(device)
-    rows = retro_cue(device, (1, 30, 100, 240), bandwidth)
-    torch.set_float32_matmul_precision("high")  # as convolutions have it
-    limit = product_limit(device)
-    torch.set_float32_matmul_precision("highest")
-    rows.append(nerve(device, 10, limit))
-    rows.append(connectome(device, (40, 30, 40), 5, limit))
-    print(torch.cuda.get_device_name(), f"copy {bandwidth:.0f} GB/s, TF32 product {limit:.0f} TFLOP/s")
-    if out:
-        with open(out, "w", encoding="utf-8", newline="") as stream:
-            table = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
-            table.writeheader()
-            table.writerows(rows)
+    if options.trained:
+        columns = "what", "parameters", "training", "s", "balanced accuracy of states", "VAF of trajectories"
+        write(options.trained, columns, trained_nerve())
+        return
+    bandwidth, products = copy_limit(device()), product_limit(device())
+    print(f"{torch.cuda.get_device_name()}: copy {bandwidth:.0f} GB/s, TF32 product {products:.0f} TFLOP/s")
+    rows = retro_cue(device(), (1, 30, 100, 240), bandwidth)
+    rows += [nerve(device(), 10, products), connectome(device(), (40, 30, 40), 5, products)]
+    if options.out:
+        write(options.out, COLUMNS, rows)
 
 
 if __name__ == "__main__":

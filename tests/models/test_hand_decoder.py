@@ -204,7 +204,7 @@ class Witness(nn.Module):
         self.seen = []
 
     def forward(self, x, state=None):
-        self.seen.append(x.numpy())
+        self.seen.append(x.cpu().numpy())
         return x[..., :1].expand(-1, -1, 6) + self.weight, ()
 
 

@@ -328,4 +328,5 @@ def model_of(solver: Solver, v: np.ndarray, seed: int) -> torch.nn.Module:
         return GridMetric(n, grid, solver.parameters, generator, solver.start)
     if solver.kind == "spline":
         return SplineMetric(n, grid, solver.knots, solver.parameters, generator)
-    return NetworkMetric(v, solver.parameters, solver.blocks, generator, zero_last=True, recompute=n == 3)
+    long = n == 3 and device().type == "cpu"  # a GPU that trains such a network has the memory
+    return NetworkMetric(v, solver.parameters, solver.blocks, generator, zero_last=True, recompute=long)

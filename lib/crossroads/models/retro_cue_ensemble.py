@@ -78,7 +78,7 @@ class Ensemble:
     def end_epoch(self) -> tuple[np.ndarray, list[Weights]]:
         """Mean loss of the epoch and the weights after it, of each network."""
         rows = self.weights.cpu().numpy()
-        return self._losses.mean(1).cpu().numpy(), [Weights(*self._split(row)) for row in rows]
+        return self._losses.mean(1).cpu().numpy(), [Weights(*self._split(row.copy())) for row in rows]
 
     def keep(self, places: Sequence[int]) -> None:
         """Go on with these networks alone."""

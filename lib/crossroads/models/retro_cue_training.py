@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 
 import joblib
 import numpy as np
@@ -162,9 +163,10 @@ class _Course:
         self._loss.append(loss)
         self._kept[len(self._loss)] = weights
         # Later losses move a plateau only within reach of the Gaussian that smooths them.
-        recent = len(self._loss) - round(4 * self.network.plateau_smoothing) - 4
-        stages = self._stages()
-        self._kept = {epoch: w for epoch, w in self._kept.items() if epoch > recent or epoch in stages}
+        reach = round(4 * self.network.plateau_smoothing) + 4
+        if len(self._kept) > 3 * reach:
+            recent, stages = len(self._loss) - reach, self._stages()
+            self._kept = {epoch: w for epoch, w in self._kept.items() if epoch > recent or epoch in stages}
 
     def _stages(self) -> list[int | None]:
         loss = np.array(self._loss)
@@ -190,8 +192,15 @@ def _copy(weights: Weights) -> Weights:
 
 def _inputs(network: Network, rng: np.random.Generator) -> np.ndarray:
     """Inputs of one epoch at the events, (n_events, 512, 36); wrong cues are drawn anew."""
-    cued = None if network.validity is None else task.flip_cues(TRIALS.probed, network.validity, rng)
+    if network.validity is None:
+        return _inputs_without_probe(network.n_items)
+    cued = task.flip_cues(TRIALS.probed, network.validity, rng)
     return task.event_inputs(TRIALS, cued, network.n_items).astype(np.float32)
+
+
+@cache
+def _inputs_without_probe(n_items: int) -> np.ndarray:
+    return task.event_inputs(TRIALS, None, n_items).astype(np.float32)
 
 
 def _noise(network: Network, timing: task.Timing, n_batches: int, rng: np.random.Generator) -> np.ndarray:

@@ -27,8 +27,7 @@ from crossroads.models.contrastive_losses import clip_loss, match_scores
 from crossroads.models.device import device
 
 COLUMNS = (
-    "variant", "step_ms", "low_ms", "high_ms", "tflop", "tflop_per_s", "limit_tflop_per_s", "share",
-    "windows_per_s", "peak_gb",
+    "what", "ms", "from", "to", "TFLOP", "TFLOP/s", "the chip's limit", "share", "windows/s", "GB at most",
 )  # fmt: skip
 VARIANTS = ("float32", False), ("TF32", False), ("bfloat16", False), ("TF32", True), ("bfloat16", True)
 WARM_UP, N_RUNS, N_PRODUCTS = 5, 20, 10
@@ -123,8 +122,8 @@ def bench(where: torch.device, size: Size, out: TextIO) -> None:
         times = milliseconds(run, N_RUNS, gpu)
         ms = float(np.median(times))
         rate, top, peak = 1e3 * tflop / ms, limits[precision], torch.cuda.max_memory_allocated() / 1e9
-        numbers = ms, times.min(), times.max(), tflop, rate, top, rate / top, 1e3 * n / ms, peak
-        row = f"{what} {precision}", *(f"{number:.4g}" for number in numbers)
+        numbers = [f"{number:.3g}" for number in (ms, times.min(), times.max(), tflop, rate, top)]
+        row = f"{what} {precision}", *numbers, f"{rate / top:.0%}", f"{1e3 * n / ms:.0f}", f"{peak:.2g}"
         writer.writerow(row)
         out.flush()
         print(*(f"{name} {value}" for name, value in zip(COLUMNS, row, strict=True)), sep=", ", flush=True)

@@ -1,15 +1,13 @@
 """Training of three chapters' networks on an NVIDIA GPU at the papers' sizes, against the chip's limits.
 
-`python benchmarks/gpu_training.py [--out FILE] [--trained FILE]` times one repeat of each training; with
-`--trained` it also trains one decoder of chapter nerve as at size paper, and tests it. Limits are measured in
-the same run: a copy, for what moves bytes, and a product of two large matrices in the same precision, for
-what computes. Medians of some repeats, with their range. Without a GPU there is nothing to measure.
+`python benchmarks/gpu_training.py [--out FILE]` times one repeat of each training. Limits are measured in the
+same run: a copy, for what moves bytes, and a product of two large matrices in the same precision, for what
+computes. Medians of some repeats, with their range. Without a GPU there is nothing to measure.
 """
 
 import argparse
 import csv
 from collections.abc import Callable
-from dataclasses import replace
 from time import perf_counter
 
 import numpy as np
@@ -18,12 +16,8 @@ from threadpoolctl import threadpool_limits
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from crossroads.analyse.hand_scores import scores
-from crossroads.analyse.nerve import NerveSettings, plan_trainings
-from crossroads.analyse.nerve_study import open_recording, train
 from crossroads.data import retro_cue as task
 from crossroads.data.fibre_scenes import Scene, open_scene
-from crossroads.data.settings import load_settings
 from crossroads.models.covariant_residual import pose_residual, residual_loss
 from crossroads.models.dense_encoder_decoder import NetworkMetric
 from crossroads.models.device import device
@@ -69,6 +63,13 @@ def product_limit(where: torch.device, n: int = 8192) -> float:
     return found
 
 
+def digits(number: float) -> str:
+    """Three of them; nothing of what was not measured."""
+    if np.isnan(number):
+        return ""
+    return f"{number:.0f}" if number >= 100 else f"{number:.3g}"
+
+
 def row(
     what: str, n: int, size: int, ms: np.ndarray, work: float, unit: str, limit: float, peer: float
 ) -> tuple:
@@ -76,8 +77,8 @@ def row(
     median = float(np.median(ms))
     rate = 1e3 * work / median
     peak = torch.cuda.max_memory_allocated() / 1e9 if torch.cuda.is_available() else np.nan
-    numbers = [f"{v:.3g}" for v in (median, ms.min(), ms.max(), rate)]
-    found = what, n, size, *numbers, unit, f"{limit:.4g}", f"{rate / limit:.0%}", f"{peer:.3g}", f"{peak:.2g}"
+    numbers = [digits(v) for v in (median, ms.min(), ms.max(), rate)]
+    found = what, n, size, *numbers, unit, digits(limit), f"{rate / limit:.0%}", digits(peer), digits(peak)
     print(*(f"{name} {value}" for name, value in zip(COLUMNS, found, strict=True)), sep=", ", flush=True)
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
@@ -157,52 +158,20 @@ def connectome(where: torch.device, blocks: tuple[int, ...], n_repeats: int, lim
     return row("connectome, an iteration", 1, size, ms, work, "TFLOP/s", limit, np.nan)
 
 
-def trained_nerve() -> list[tuple]:
-    """A decoder of size paper on a session of its first nerve, and one of size book on the same session."""
-    large, small = (
-        plan_trainings(load_settings(NerveSettings, "nerve", size), 0)["main"][0]
-        for size in ("paper", "book")
-    )
-    rows = []
-    open_recording(large.recording)  # is simulated before the clock starts
-    for name, one in (
-        ("of size paper", large),
-        ("of size book", replace(large, kind=small.kind, fitting=small.fitting)),
-    ):
-        start = perf_counter()
-        found = train(one)
-        seconds = perf_counter() - start
-        table = scores(found["true"], found["decoded"])
-        steps = f"{one.fitting.epochs * one.fitting.batches} steps"
-        accuracy = f"{table.balanced.mean():.3f}", f"{table.vaf.mean():.3f}"
-        rows.append((f"decoder {name}", len(found["weights"]), steps, f"{seconds:.0f}", *accuracy))
-        print(*rows[-1], sep=", ", flush=True)
-    return rows
-
-
-def write(file: str, columns: tuple[str, ...], rows: list[tuple]) -> None:
-    with open(file, "w", encoding="utf-8", newline="") as stream:
-        csv.writer(stream, lineterminator="\n").writerows([columns, *rows])
-
-
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--out", help="CSV of what a repeat takes")
-    parser.add_argument("--trained", help="CSV of a decoder trained as at size paper")
-    options = parser.parse_args()
+    parser.add_argument("--out", help="CSV of the rows")
+    out = parser.parse_args().out
     if device().type == "cpu":
         print("torch finds no NVIDIA GPU here: nothing is timed")
-        return
-    if options.trained:
-        columns = "what", "parameters", "training", "s", "balanced accuracy of states", "VAF of trajectories"
-        write(options.trained, columns, trained_nerve())
         return
     bandwidth, products = copy_limit(device()), product_limit(device())
     print(f"{torch.cuda.get_device_name()}: copy {bandwidth:.0f} GB/s, TF32 product {products:.0f} TFLOP/s")
     rows = retro_cue(device(), (1, 30, 100, 240), bandwidth)
     rows += [nerve(device(), 10, products), connectome(device(), (40, 30, 40), 5, products)]
-    if options.out:
-        write(options.out, COLUMNS, rows)
+    if out:
+        with open(out, "w", encoding="utf-8", newline="") as stream:
+            csv.writer(stream, lineterminator="\n").writerows([COLUMNS, *rows])
 
 
 if __name__ == "__main__":

@@ -125,7 +125,7 @@ def reference(settings: SpeechSettings, story: tuple[Telling, ...], seed: int, d
             settings.learning_rate,
             settings.epoch_steps,
             longer * settings.max_epochs,
-            settings.patience,
+            longer * settings.patience,
         ),
         seed,
         clamp=CLAMP,

@@ -26,9 +26,7 @@ from crossroads.models.brain_module import BrainModule, BrainShape, encode
 from crossroads.models.contrastive_losses import clip_loss, match_scores
 from crossroads.models.device import device
 
-COLUMNS = (
-    "what", "ms", "from", "to", "TFLOP", "TFLOP/s", "the chip's limit", "share", "windows/s", "GB at most",
-)  # fmt: skip
+COLUMNS = "what", "ms", "range", "TFLOP/s", "the chip's limit", "share", "windows/s", "GB at most"
 VARIANTS = ("float32", False), ("TF32", False), ("bfloat16", False), ("TF32", True), ("bfloat16", True)
 WARM_UP, N_RUNS, N_PRODUCTS = 5, 20, 10
 
@@ -122,8 +120,17 @@ def bench(where: torch.device, size: Size, out: TextIO) -> None:
         times = milliseconds(run, N_RUNS, gpu)
         ms = float(np.median(times))
         rate, top, peak = 1e3 * tflop / ms, limits[precision], torch.cuda.max_memory_allocated() / 1e9
-        numbers = [f"{number:.3g}" for number in (ms, times.min(), times.max(), tflop, rate, top)]
-        row = f"{what} {precision}", *numbers, f"{rate / top:.0%}", f"{1e3 * n / ms:.0f}", f"{peak:.2g}"
+        low, high, *numbers = (f"{number:.3g}" for number in (times.min(), times.max(), ms, rate, top))
+        spread, share = f"{low}–{high}", f"{rate / top:.0%}"
+        row = (
+            f"{what} {precision}",
+            numbers[0],
+            spread,
+            *numbers[1:],
+            share,
+            f"{1e3 * n / ms:.0f}",
+            f"{peak:.2g}",
+        )
         writer.writerow(row)
         out.flush()
         print(*(f"{name} {value}" for name, value in zip(COLUMNS, row, strict=True)), sep=", ", flush=True)

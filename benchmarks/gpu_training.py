@@ -29,10 +29,7 @@ TIMING, N_HIDDEN, SIGMA, RATE = task.Timing(7, 7), 200, 0.07, 1e-4  # the paper'
 TRIALS = task.all_trials()
 INPUTS = task.event_inputs(TRIALS).astype(np.float32)
 COST = task.report_cost(TRIALS).astype(np.float32)
-COLUMNS = (
-    "what", "networks", "parameters of one", "ms", "from", "to", "rate", "unit", "the chip's limit", "share",
-    "on the processor, ms", "GB at most",
-)  # fmt: skip
+COLUMNS = ("what", "networks", "ms", "range", "rate", "the chip's limit", "share", "on the processor, ms")
 
 
 def milliseconds(run: Callable[[], object], n: int, warm_up: int = 2) -> np.ndarray:
@@ -70,18 +67,13 @@ def digits(number: float) -> str:
     return f"{number:.0f}" if number >= 100 else f"{number:.3g}"
 
 
-def row(
-    what: str, n: int, size: int, ms: np.ndarray, work: float, unit: str, limit: float, peer: float
-) -> tuple:
+def row(what: str, n: int, ms: np.ndarray, work: float, unit: str, limit: float, peer: float) -> tuple:
     """Print a measurement and return it as a row; work of one repeat in GB or TFLOP."""
     median = float(np.median(ms))
     rate = 1e3 * work / median
-    peak = torch.cuda.max_memory_allocated() / 1e9 if torch.cuda.is_available() else np.nan
-    numbers = [digits(v) for v in (median, ms.min(), ms.max(), rate)]
-    found = what, n, size, *numbers, unit, digits(limit), f"{rate / limit:.0%}", digits(peer), digits(peak)
+    speeds = f"{digits(rate)} {unit}", f"{digits(limit)} {unit}", f"{rate / limit:.0%}"
+    found = what, n, digits(median), f"{digits(ms.min())}–{digits(ms.max())}", *speeds, digits(peer)
     print(*(f"{name} {value}" for name, value in zip(COLUMNS, found, strict=True)), sep=", ", flush=True)
-    if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
     return found
 
 
@@ -105,12 +97,11 @@ def retro_cue(where: torch.device, numbers: tuple[int, ...], limit: float) -> li
             ensemble.start_epoch([INPUTS] * n, [batches] * n, [noise] * n)
             ensemble.end_epoch()
 
-        size = ensemble.weights.shape[1]
         # Recurrent weights are read once a cycle, both ways; RMSprop passes seven times over all weights.
-        gigabytes = 4e-9 * n * (2 * (TIMING.n_steps - 1) * N_HIDDEN**2 + 7 * size)
+        gigabytes = 4e-9 * n * (2 * (TIMING.n_steps - 1) * N_HIDDEN**2 + 7 * ensemble.weights.shape[1])
         ms = milliseconds(epoch, 3) / len(batches)
         peer = float(np.median(alone)) / len(batches)
-        rows.append(row("retrocue, an update", n, size, ms, gigabytes, "GB/s", limit, peer))
+        rows.append(row("retrocue, an update", n, ms, gigabytes, "GB/s", limit, peer))
     return rows
 
 
@@ -153,9 +144,8 @@ def connectome(where: torch.device, blocks: tuple[int, ...], n_repeats: int, lim
 
     with FlopCounterMode(display=False) as counted:
         step()
-    size, work = sum(p.numel() for p in model.parameters()), counted.get_total_flops() / 1e12
-    ms = milliseconds(step, n_repeats)
-    return row("connectome, an iteration", 1, size, ms, work, "TFLOP/s", limit, np.nan)
+    work = counted.get_total_flops() / 1e12
+    return row("connectome, an iteration", 1, milliseconds(step, n_repeats), work, "TFLOP/s", limit, np.nan)
 
 
 def main() -> None:

@@ -26,7 +26,7 @@ from crossroads.models.brain_module import BrainModule, BrainShape, encode
 from crossroads.models.contrastive_losses import clip_loss, match_scores
 from crossroads.models.device import device
 
-COLUMNS = "what", "ms", "range", "TFLOP/s", "the chip's limit", "share", "windows/s", "GB at most"
+COLUMNS = "what", "ms", "range", "TFLOP/s", "limit", "share", "windows/s", "GB at most"
 VARIANTS = ("float32", False), ("TF32", False), ("bfloat16", False), ("TF32", True), ("bfloat16", True)
 WARM_UP, N_RUNS, N_PRODUCTS = 5, 20, 10
 

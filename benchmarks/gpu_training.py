@@ -29,7 +29,7 @@ TIMING, N_HIDDEN, SIGMA, RATE = task.Timing(7, 7), 200, 0.07, 1e-4  # the paper'
 TRIALS = task.all_trials()
 INPUTS = task.event_inputs(TRIALS).astype(np.float32)
 COST = task.report_cost(TRIALS).astype(np.float32)
-COLUMNS = ("what", "networks", "ms", "range", "rate", "limit", "share", "CPU, ms")
+COLUMNS = ("what", "n", "ms", "range", "rate", "limit", "share", "CPU, ms")
 
 
 def milliseconds(run: Callable[[], object], n: int, warm_up: int = 2) -> np.ndarray:

@@ -12,6 +12,7 @@ from time import perf_counter
 
 import numpy as np
 import torch
+from gpu_brain_module import limit
 from threadpoolctl import threadpool_limits
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
@@ -29,6 +30,7 @@ TIMING, N_HIDDEN, SIGMA, RATE = task.Timing(7, 7), 200, 0.07, 1e-4  # the paper'
 TRIALS = task.all_trials()
 INPUTS = task.event_inputs(TRIALS).astype(np.float32)
 COST = task.report_cost(TRIALS).astype(np.float32)
+N_PRODUCT = 8192  # sides of the matrices whose product is the limit
 COLUMNS = ("what", "n", "ms", "range", "rate", "limit", "share", "CPU, ms")
 
 
@@ -51,15 +53,6 @@ def copy_limit(where: torch.device, n: int = 2**30) -> float:
     return 2 * n / 1e6 / float(np.median(milliseconds(lambda: b.copy_(a), 10)))
 
 
-def product_limit(where: torch.device, n: int = 8192) -> float:
-    """TFLOP/s of a product of random (n, n) float32 matrices, in TF32."""
-    torch.backends.cuda.matmul.allow_tf32 = True  # as convolutions have it
-    a, b = torch.randn(2, n, n, device=where)
-    found = 2 * n**3 / 1e9 / float(np.median(milliseconds(lambda: a @ b, 10)))
-    torch.backends.cuda.matmul.allow_tf32 = False
-    return found
-
-
 def digits(number: float) -> str:
     """Three of them; nothing of what was not measured."""
     if np.isnan(number):
@@ -67,17 +60,17 @@ def digits(number: float) -> str:
     return f"{number:.0f}" if number >= 100 else f"{number:.3g}"
 
 
-def row(what: str, n: int, ms: np.ndarray, work: float, unit: str, limit: float, peer: float) -> tuple:
+def row(what: str, n: int, ms: np.ndarray, work: float, unit: str, most: float, peer: float) -> tuple:
     """Print a measurement and return it as a row; work of one repeat in GB or TFLOP."""
     median = float(np.median(ms))
     rate = 1e3 * work / median
-    speeds = f"{digits(rate)} {unit}", f"{digits(limit)} {unit}", f"{rate / limit:.0%}"
+    speeds = f"{digits(rate)} {unit}", f"{digits(most)} {unit}", f"{rate / most:.0%}"
     found = what, n, digits(median), f"{digits(ms.min())}–{digits(ms.max())}", *speeds, digits(peer)
     print(*(f"{name} {value}" for name, value in zip(COLUMNS, found, strict=True)), sep=", ", flush=True)
     return found
 
 
-def retro_cue(where: torch.device, numbers: tuple[int, ...], limit: float) -> list[tuple]:
+def retro_cue(where: torch.device, numbers: tuple[int, ...], most: float) -> list[tuple]:
     """One update of n networks, a trial each, with the noise that it takes; beside it, of one on a core."""
     rng = np.random.default_rng(0)
     weights = initial_weights(N_HIDDEN, rng)
@@ -101,11 +94,11 @@ def retro_cue(where: torch.device, numbers: tuple[int, ...], limit: float) -> li
         gigabytes = 4e-9 * n * (2 * (TIMING.n_steps - 1) * N_HIDDEN**2 + 7 * ensemble.weights.shape[1])
         ms = milliseconds(epoch, 3) / len(batches)
         peer = float(np.median(alone)) / len(batches)
-        rows.append(row("retrocue, an update", n, ms, gigabytes, "GB/s", limit, peer))
+        rows.append(row("retrocue, an update", n, ms, gigabytes, "GB/s", most, peer))
     return rows
 
 
-def nerve(where: torch.device, n_repeats: int, limit: float) -> tuple:
+def nerve(where: torch.device, n_repeats: int, most: float) -> tuple:
     """One step of the decoder of 1.6 million parameters on crops of four seconds; beside it, on all cores."""
     fitting = Fitting(PAPER_HIDDEN, 1, crop=200)
     x, y = torch.randn(fitting.batch, fitting.crop, 14 * 16), torch.rand(fitting.batch, fitting.crop, 6)
@@ -125,12 +118,10 @@ def nerve(where: torch.device, n_repeats: int, limit: float) -> tuple:
     size = sum(p.numel() for p in AttentionDecoder(14 * 16, PAPER_HIDDEN).parameters())
     # Every weight serves every step: two operations, and four for the two gradients.
     work = 6e-12 * size * fitting.batch * fitting.crop
-    return row(
-        "nerve, a step", 1, size, milliseconds(step_on(where), n_repeats), work, "TFLOP/s", limit, peer
-    )
+    return row("nerve, a step", 1, milliseconds(step_on(where), n_repeats), work, "TFLOP/s", most, peer)
 
 
-def connectome(where: torch.device, blocks: tuple[int, ...], n_repeats: int, limit: float) -> tuple:
+def connectome(where: torch.device, blocks: tuple[int, ...], n_repeats: int, most: float) -> tuple:
     """One iteration of the network in the volume."""
     fields = open_scene(Scene("helix crossing"))
     problem = pose_residual(fields.v, fields.mask)
@@ -145,7 +136,7 @@ def connectome(where: torch.device, blocks: tuple[int, ...], n_repeats: int, lim
     with FlopCounterMode(display=False) as counted:
         step()
     work = counted.get_total_flops() / 1e12
-    return row("connectome, an iteration", 1, milliseconds(step, n_repeats), work, "TFLOP/s", limit, np.nan)
+    return row("connectome, an iteration", 1, milliseconds(step, n_repeats), work, "TFLOP/s", most, np.nan)
 
 
 def main() -> None:
@@ -155,7 +146,8 @@ def main() -> None:
     if device().type == "cpu":
         print("torch finds no NVIDIA GPU here: nothing is timed")
         return
-    bandwidth, products = copy_limit(device()), product_limit(device())
+    bandwidth, products = copy_limit(device()), limit(N_PRODUCT, "TF32", device())
+    torch.backends.cuda.matmul.allow_tf32 = False  # as torch has it; convolutions keep theirs
     print(f"{torch.cuda.get_device_name()}: copy {bandwidth:.0f} GB/s, TF32 product {products:.0f} TFLOP/s")
     rows = retro_cue(device(), (1, 30, 100, 240), bandwidth)
     rows += [nerve(device(), 10, products), connectome(device(), (40, 30, 40), 5, products)]

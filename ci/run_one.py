@@ -124,6 +124,7 @@ def _execute(run: Run, work: Path, executed: Path, workers: int, cells: list[flo
         kernel_name="python3",
         cwd=ROOT / "notebooks",
         progress_bar=False,
+        request_save_on_cell_execute=False,  # else all of it is written twice a cell
         execution_timeout=CELL_TIMEOUT_S.get(run.size),
         on_cell_start=on_cell_start,
         # Else ipykernel warns about unencrypted TCP at every start.

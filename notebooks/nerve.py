@@ -294,7 +294,7 @@ figures.show(
 
 # %% tags=["hide-input"]
 trials = study.open_recording(page["main"][0].recording)
-moving = trials.glove[:12].mean((1, 2))
+moving = trials.glove[:6].mean((1, 2))
 start = int(np.argmax(moving[:-1] + moving[1:]))
 glove, intent = (np.concatenate(a[start : start + 2]) for a in (trials.glove, trials.intent))
 signal = study.signal_of(page["main"][0].recording, start, 2)
@@ -661,7 +661,7 @@ HTML(
 )
 
 # %% tags=["hide-input"]
-models = results.model_times((64, 132, 264), 40)
+models = results.model_times((64, 132, 264), 20)
 fig, numbers = nerve_check_figures.draw_latency(budget, windows, models, drawing)
 figures.show(
     fig,

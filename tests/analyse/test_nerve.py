@@ -274,13 +274,13 @@ def test_a_silenced_nerve_has_neither_units_nor_muscles():
         world = usual.training.recording.world
         assert one.training == usual.training
         assert difference(world, one.world) == {"amplitude_uv": 0.0, "emg_uv": 0.0}
-        assert difference(usual.task, one.task) == {"n_cues": 1}
+        assert difference(usual.task, one.task) == {"n_cues": 1, "n_users": 16}
     assert len(MATCHES["nerve silenced"]) == SMALL.n_varied
 
 
 def test_a_slow_device_differs_in_what_a_tick_takes():
     for one, usual in zip(MATCHES["slow device"], MATCHES["11 gestures"], strict=False):
-        assert difference(usual, one) == {"task.n_cues": 1, "task.compute_s": 0.2}
+        assert difference(usual, one) == {"task.n_cues": 1, "task.n_users": 16, "task.compute_s": 0.2}
     assert len(MATCHES["slow device"]) == SMALL.n_varied
 
 

@@ -82,7 +82,7 @@ def test_large_data_are_thinned(kind, n_kept, monkeypatch):
         seen.update(x=x, y=y)
         return self
 
-    for name in ("sklearn.multioutput.MultiOutputRegressor", "sklearn.ensemble.RandomForestRegressor"):
+    for name in ("sklearn.pipeline.Pipeline", "sklearn.ensemble.RandomForestRegressor"):
         monkeypatch.setattr(f"{name}.fit", keep)
     x = np.arange(5000.0).reshape(5, 1000, 1)
     fit(kind, x, x.repeat(6, -1), np.random.default_rng(0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import product
+from math import ceil
 
 import numpy as np
 
@@ -238,8 +239,9 @@ def plan_matches(
     silent = {
         one: _with_world(one, amplitude_uv=0.0, emg_uv=0.0).recording for one in first[: settings.n_varied]
     }
-    matches["nerve silenced"] = [Match(one, few, seed, silent[one].world) for one in silent]  # type: ignore[union-attr]
-    slow = replace(few, compute_s=SLOW_S)
+    fewer = replace(few, n_users=ceil(task.n_users / 3))  # controls, which differ by much
+    matches["nerve silenced"] = [Match(one, fewer, seed, silent[one].world) for one in silent]  # type: ignore[union-attr]
+    slow = replace(fewer, compute_s=SLOW_S)
     matches["slow device"] = [Match(one, slow, seed) for one in first[: settings.n_varied]]
     return matches
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from crossroads.data.hand_movements import (
 )
 from crossroads.data.nerve_session import ACTIVE, GESTURES, STEP_S, NerveSession
 from crossroads.data.nerve_signals import (
+    CHUNK_S,
     NERVE_OF_CHANNEL,
     RAW_HZ,
     NerveSource,
@@ -449,13 +451,14 @@ def signal_of(recording: Recording | RealRecording, first: int, n: int) -> np.nd
         raw = signal[first * per_trial : (first + n) * per_trial]
         return Filter(recording.front, raw.shape[1])(raw)
     low = Filter(recording.front, len(NERVE_OF_CHANNEL))
-    filtered = [low(chunk) for chunk in islice(_chunks_of(recording), first + n)]
-    return np.concatenate(filtered[first:])
+    start, stop = (round(trials * TRIAL_S / CHUNK_S) for trials in (first, first + n))
+    filtered = [low(chunk) for chunk in islice(_chunks_of(recording), stop)]
+    return np.concatenate(filtered[start:])
 
 
 def packets(recording: Recording, n: int) -> list[np.ndarray]:
     """The first n raw packets (samples, C) of a session, one a step."""
-    raw = next(_chunks_of(recording))
+    raw = np.concatenate(list(islice(_chunks_of(recording), ceil(n * STEP_S / CHUNK_S))))
     return list(raw.reshape(-1, round(RAW_HZ * STEP_S), raw.shape[1])[:n])
 
 

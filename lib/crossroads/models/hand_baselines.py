@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import Ridge
+from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.multioutput import MultiOutputRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import SVR
 
 LAGS = {"ridge": 1, "ridge, ten steps": 10, "support vectors": 1, "forest": 1}  # steps that each sees
@@ -35,15 +39,16 @@ def fit(kind: str, features: np.ndarray, posture: np.ndarray, rng: np.random.Gen
     x = lagged(features, LAGS[kind]).reshape(-1, LAGS[kind] * features.shape[-1])
     y = posture.reshape(len(x), -1)
     seed = int(rng.integers(2**31))
-    if kind == "support vectors":
-        model: Any = MultiOutputRegressor(SVR(C=1.0, epsilon=0.05))
-    elif kind == "forest":
-        model = RandomForestRegressor(30, min_samples_leaf=5, max_features=0.1, random_state=seed)
-    else:
+    if LAGS[kind] > 1 or kind == "ridge":
         # Neighbouring steps share four fifths of their window.
         return Ridge(alpha=50.0 * LAGS[kind], copy_X=False).fit(x[::2], y[::2])
-    most = {"support vectors": N_SUPPORT, "forest": N_FOREST}[kind]
-    kept = rng.permutation(len(x))[:most]
+    kept = rng.permutation(len(x))[: {"support vectors": N_SUPPORT, "forest": N_FOREST}[kind]]
+    model: Any = RandomForestRegressor(30, min_samples_leaf=5, max_features=0.1, random_state=seed)
+    if kind == "support vectors":
+        # One kernel serves all six, as a matrix product.
+        kernel = partial(rbf_kernel, Y=x[kept], gamma=1 / (x.shape[1] * x[kept].var()))
+        each = MultiOutputRegressor(SVR(kernel="precomputed", C=1.0, epsilon=0.05))
+        model = make_pipeline(FunctionTransformer(kernel), each)
     return model.fit(x[kept], y[kept])
 
 

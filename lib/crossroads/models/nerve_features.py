@@ -73,25 +73,45 @@ class FrontEnd:
 DEFAULT = FrontEnd()
 
 
+def sections(front: FrontEnd) -> tuple[np.ndarray, np.ndarray]:
+    """Second-order sections against aliasing, none where every sample is kept; and of band and notches."""
+    aliasing = np.empty((0, 6))
+    if front.decimate > 1:
+        aliasing = butter(ORDER, ANTI_ALIAS / front.decimate, output="sos")
+    band = butter(ORDER, front.band_hz, "bandpass", fs=front.sample_hz, output="sos")
+    notches = [tf2sos(*iirnotch(f, NOTCH_Q, front.sample_hz)) for f in front.notches_hz]
+    return aliasing, np.concatenate([band, *notches])
+
+
 class Filter:
-    """Anti-aliasing, decimation and band-pass of K channels; causal, with its state carried on."""
+    """Anti-aliasing, decimation and band-pass of K channels; causal, with its state carried on.
+
+    All of it is linear: what each number of the state and each sample of a block of 5 ms do to the block and
+    to the state after it is found once, and then a block is one matrix product.
+    """
 
     def __init__(self, front: FrontEnd, n_channels: int) -> None:
-        self._decimate = front.decimate
-        low_pass = butter(ORDER, ANTI_ALIAS / front.decimate, output="sos")
-        self._first = low_pass if front.decimate > 1 else np.empty((0, 6))
-        band = butter(ORDER, front.band_hz, "bandpass", fs=front.sample_hz, output="sos")
-        notches = [tf2sos(*iirnotch(f, NOTCH_Q, front.sample_hz)) for f in front.notches_hz]
-        self._second = np.concatenate([band, *notches])
-        self._states = [np.zeros((len(sos), 2, n_channels)) for sos in (self._first, self._second)]
+        each = sections(front)
+        n_states = [2 * len(sos) for sos in each]
+        self._n_raw = front.n_block * front.decimate
+        *states, x = np.split(np.eye(sum(n_states) + self._n_raw), np.cumsum(n_states))
+        after = []
+        for sos, state, step in zip(each, states, (1, front.decimate), strict=True):
+            x = x[::step]
+            if len(sos):
+                x, now = sosfilt(sos, x, axis=0, zi=state.reshape(len(sos), 2, -1))
+                after.append(now.reshape(state.shape))
+        self._from_state, self._from_raw = np.split(np.concatenate([*after, x]), [sum(n_states)], axis=1)
+        self._state = np.zeros((sum(n_states), n_channels))
 
     def __call__(self, raw: np.ndarray) -> np.ndarray:
-        """(n / decimate, K) of the next samples (n, K); n is a multiple of the decimation."""
-        x = np.asarray(raw, float)
-        if self._decimate > 1:
-            x, self._states[0] = sosfilt(self._first, x, axis=0, zi=self._states[0])
-        x, self._states[1] = sosfilt(self._second, x[:: self._decimate], axis=0, zi=self._states[1])
-        return x
+        """(n / decimate, K) of the next samples (n, K); n is a multiple of a block's."""
+        n_state, n_channels = self._state.shape
+        found = self._from_raw @ raw.reshape(-1, self._n_raw, n_channels).astype(float)
+        for block in found:  # (n_state + n_block, K)
+            block += self._from_state @ self._state
+            self._state = block[:n_state]
+        return found[:, n_state:].reshape(-1, n_channels)
 
 
 def spread(x: np.ndarray) -> np.ndarray:

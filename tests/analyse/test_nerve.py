@@ -280,7 +280,7 @@ def test_a_silenced_nerve_has_neither_units_nor_muscles():
 
 def test_a_slow_device_differs_in_what_a_tick_takes():
     for one, usual in zip(MATCHES["slow device"], MATCHES["11 gestures"], strict=False):
-        assert difference(usual, one) == {"task.n_cues": 1, "task.n_users": 16, "task.compute_s": 0.2}
+        assert difference(usual, one) == {"task.n_cues": 1, "task.compute_s": 0.2}
     assert len(MATCHES["slow device"]) == SMALL.n_varied
 
 

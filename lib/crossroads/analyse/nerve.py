@@ -239,9 +239,9 @@ def plan_matches(
     silent = {
         one: _with_world(one, amplitude_uv=0.0, emg_uv=0.0).recording for one in first[: settings.n_varied]
     }
-    fewer = replace(few, n_users=ceil(task.n_users / 3))  # controls, which differ by much
+    fewer = replace(few, n_users=ceil(task.n_users / 3))  # enough to see that nothing is matched
     matches["nerve silenced"] = [Match(one, fewer, seed, silent[one].world) for one in silent]  # type: ignore[union-attr]
-    slow = replace(fewer, compute_s=SLOW_S)
+    slow = replace(few, compute_s=SLOW_S)
     matches["slow device"] = [Match(one, slow, seed) for one in first[: settings.n_varied]]
     return matches
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import islice
 from math import ceil
 from typing import Any
@@ -122,18 +123,19 @@ def record(recording: Recording) -> Result:
     world, front = recording.world, recording.front
     movement, glove, noise = _streams(recording)
     path, gesture = draw_movements(recording, movement)
-    sd = _first_spread(recording)
+    sd = _first_spread(replace(world, month=0), front)
     low, features = Filter(front, len(NERVE_OF_CHANNEL)), Features(front, sd)
     found = [features(low(chunk)) for chunk in chunks(grow_nerve(world), world, path, noise)]
     shown = wear_glove(path, glove, recording.mirror)
     return _as_trials(np.concatenate(found), shown, at_steps(path), gesture, sd)
 
 
-def _first_spread(recording: Recording) -> np.ndarray:
+@cache
+def _first_spread(world: NerveWorld, front: FrontEnd) -> np.ndarray:
     """(C,) spread of the filtered signal in the first trials after implantation."""
-    world, rng = replace(recording.world, month=0), np.random.default_rng((recording.world.seed, 1))
+    rng = np.random.default_rng((world.seed, 1))
     path = cued_movements(rng.integers(1, len(GESTURES), CALIBRATION), rng)
-    low = Filter(recording.front, len(NERVE_OF_CHANNEL))
+    low = Filter(front, len(NERVE_OF_CHANNEL))
     return spread(np.concatenate([low(chunk) for chunk in chunks(grow_nerve(world), world, path, rng)]))
 
 

@@ -78,7 +78,8 @@ def play(
     was none).
     One entry a tick, of the first user: tick_s; intent, decoded, hand (n, 6); cue, the target or REST.
     """
-    users = [_User(task, r) for r in rng.spawn(task.n_users)]
+    moves = _Movements(task.n_users)
+    users = [_User(i, moves, task, r) for i, r in enumerate(rng.spawn(task.n_users))]
     source = NerveSource(nerve, world, rng, task.n_users)
     running = Running(device, task.n_users)
     hand, follow = np.zeros((task.n_users, len(DOFS))), 1 - np.exp(-STEP_S / task.hand_lag_s)
@@ -86,7 +87,7 @@ def play(
     now = 0.0
     while any(len(user.rows) < task.n_cues for user in users):
         ahead = now + LEAD_S + np.arange(1, PER_STEP + 1) / CONTROL_HZ
-        packet = source.chunk(np.stack([user.at(ahead) for user in users]))
+        packet = source.chunk(moves.at(ahead))
         now += STEP_S  # the packet is complete
         decoded = running.network(running.features(packet))
         hand += follow * (decoded - hand)
@@ -94,7 +95,7 @@ def play(
         for user, *seen in zip(users, arrival, decoded, hand, strict=True):
             user.tick(now, *seen)
         cue = users[0].target if users[0].cue_s <= now else REST
-        ticks.append((now, users[0].at(np.array([now]))[0], decoded[0], hand[0].copy(), cue))
+        ticks.append((now, moves.at(np.array([now]))[0, 0], decoded[0], hand[0].copy(), cue))
     rows = [{"user": i, **row} for i, user in enumerate(users) for row in user.rows[: task.n_cues]]
     names = ("tick_s", "intent", "decoded", "hand", "cue")
     return {key: np.array([row[key] for row in rows]) for key in rows[0]} | {
@@ -119,23 +120,39 @@ class Running:
         return normalised(x, self._device.mean, self._device.sd)
 
 
-class _User:
-    """One user: the movement under way, the cue, and what has been seen of the hand."""
+class _Movements:
+    """The last movements of B users: they add up, as one may begin within another."""
 
-    def __init__(self, task: Task, rng: np.random.Generator) -> None:
-        self._task, self._rng = task, rng
-        # Beginnings, durations and ways of the last movements.
-        self._start, self._lasting = np.zeros(N_MOVES), np.ones(N_MOVES)
-        self._way = np.zeros((N_MOVES, len(DOFS)))
-        self._base = self._goal = POSTURES[REST]  # where all earlier ones have led, and all together will
+    def __init__(self, n_users: int) -> None:
+        self._start, self._lasting = np.zeros((n_users, N_MOVES)), np.ones((n_users, N_MOVES))
+        self._way = np.zeros((n_users, N_MOVES, len(DOFS)))
+        # Where all earlier ones have led, and where all together will.
+        self._base, self._goal = np.tile(POSTURES[REST], (2, n_users, 1))
+
+    def at(self, t: np.ndarray) -> np.ndarray:
+        """(B, m, 6) posture that is meant at times (m,)."""
+        made = minimum_jerk((t[:, None] - self._start[:, None]) / self._lasting[:, None])
+        return self._base[:, None] + made @ self._way
+
+    def add(self, user: int, goal: np.ndarray, start_s: float, lasting_s: float) -> None:
+        """One more movement, in the place of the oldest."""
+        self._base[user] += self._way[user, 0]
+        way = goal - self._goal[user]
+        for known, new in ((self._start, start_s), (self._lasting, lasting_s), (self._way, way)):
+            known[user, :-1] = known[user, 1:]
+            known[user, -1] = new
+        self._goal[user] = goal
+
+
+class _User:
+    """One user: the cue, and what has been seen of the hand."""
+
+    def __init__(self, number: int, moves: _Movements, task: Task, rng: np.random.Generator) -> None:
+        self._number, self._moves, self._task, self._rng = number, moves, task, rng
         self._set = 1 + rng.permutation(len(POSTURES) - 1)[: task.n_gestures]
         self._held_s = self._hand_s = self._wrong_s = self._again_s = np.nan
         self.rows: list[dict[str, Any]] = []
         self._begin(WARM_UP_S)
-
-    def at(self, t: np.ndarray) -> np.ndarray:
-        """(m, 6) posture that is meant at times (m,): movements add up, as one may begin within another."""
-        return self._base + minimum_jerk((t[:, None] - self._start) / self._lasting) @ self._way
 
     def tick(self, now: float, arrival: float, decoded: np.ndarray, hand: np.ndarray) -> None:
         """See the decoded posture, which arrives a little after now, and the hand."""
@@ -168,15 +185,8 @@ class _User:
         self._first = {"reaction_s": reaction, "half_s": reaction + rise / 2}
 
     def _move(self, goal: np.ndarray, start_s: float, lasting_s: float) -> None:
-        self._base = self._base + self._way[0]
-        for known, new in (
-            (self._start, start_s),
-            (self._lasting, lasting_s),
-            (self._way, goal - self._goal),
-        ):
-            known[:-1] = known[1:]
-            known[-1] = new
-        self._goal, self._wrong_s, self._again_s = goal, start_s + lasting_s, np.inf
+        self._moves.add(self._number, goal, start_s, lasting_s)
+        self._wrong_s, self._again_s = start_s + lasting_s, np.inf
 
     def _finish(self, now: float, matched: bool, decoded: np.ndarray) -> None:
         """Note the cue, open the hand after a reaction, and expect the next cue."""

@@ -49,6 +49,7 @@ WORLD = NerveWorld(seed=0, amplitude_uv=10.0)
 N_REPEATS, N_TICKS, N_ANEW = 5, 500, 25  # ticks of a repeat, and those that each peer computes
 N_IDLE = 200
 N_STEPS = ATTENTION_STEPS + KERNEL - 1
+SECTIONS = sections(DEFAULT)  # designed once: no peer's time goes into it
 N_WINDOW, N_STEP = (round(s * DEFAULT.sample_hz) for s in (DEFAULT.window_s, STEP_S))
 N_TRIALS = 15  # of generated movement
 WINDOWS_S = 0.1, 0.2, 0.4
@@ -57,7 +58,7 @@ MOST_MS, MOST_P99_MS, FASTER, REAL_TIME = 2.0, 10.0, 10, 20
 
 def filtered(front: FrontEnd, raw: np.ndarray) -> np.ndarray:
     """(n / decimate, C) of raw (n, C), from silence."""
-    first, second = sections(front)
+    first, second = SECTIONS
     return sosfilt(second, sosfilt(first, raw, axis=0)[:: front.decimate], axis=0)
 
 

@@ -204,6 +204,7 @@ def test_filtering_is_that_of_the_sections_however_the_signal_comes_in(cuts, fro
     first, second = sections(front)
     once = sosfilt(first, x, axis=0) if front.decimate > 1 else x
     expected = sosfilt(second, once[:: front.decimate], axis=0)
+    assert Filter(front, 2)(x).shape == (len(x) // front.decimate, 2)
     np.testing.assert_allclose(np.concatenate(parts), expected, rtol=1e-9, atol=1e-12)
     alone = Filter(front, 1)(x[:, 1:])
     np.testing.assert_allclose(alone[:, 0], expected[:, 1], rtol=1e-9, atol=1e-12)

@@ -39,17 +39,18 @@ def fit(kind: str, features: np.ndarray, posture: np.ndarray, rng: np.random.Gen
     x = lagged(features, LAGS[kind]).reshape(-1, LAGS[kind] * features.shape[-1])
     y = posture.reshape(len(x), -1)
     seed = int(rng.integers(2**31))
-    if LAGS[kind] > 1 or kind == "ridge":
+    if kind in ("ridge", "ridge, ten steps"):
         # Neighbouring steps share four fifths of their window.
         return Ridge(alpha=50.0 * LAGS[kind], copy_X=False).fit(x[::2], y[::2])
     kept = rng.permutation(len(x))[: {"support vectors": N_SUPPORT, "forest": N_FOREST}[kind]]
-    model: Any = RandomForestRegressor(30, min_samples_leaf=5, max_features=0.1, random_state=seed)
-    if kind == "support vectors":
-        # One kernel serves all six, as a matrix product.
-        kernel = partial(rbf_kernel, Y=x[kept], gamma=1 / (x.shape[1] * x[kept].var()))
-        each = MultiOutputRegressor(SVR(kernel="precomputed", C=1.0, epsilon=0.05))
-        model = make_pipeline(FunctionTransformer(kernel), each)
-    return model.fit(x[kept], y[kept])
+    x, y = x[kept], y[kept]
+    if kind == "forest":
+        return RandomForestRegressor(30, min_samples_leaf=5, max_features=0.1, random_state=seed).fit(x, y)
+    # One kernel serves all six degrees of freedom, as a matrix product.
+    kernel = FunctionTransformer(partial(rbf_kernel, Y=x, gamma=1 / (x.shape[1] * x.var())))
+    return make_pipeline(kernel, MultiOutputRegressor(SVR(kernel="precomputed", C=1.0, epsilon=0.05))).fit(
+        x, y
+    )
 
 
 def decode(model: Any, kind: str, features: np.ndarray) -> np.ndarray:

@@ -28,7 +28,7 @@ BARRIERS = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"
 LARGEST_MB = 3.0
 SLOWEST_S = 1.0
 SHARED = ("tex-svg.js", "plotly.min.js")  # loaded once for the whole book: they weigh on no page
-PATIENCE_MS = 3000  # for what a page does by itself
+PATIENCE_MS = 30_000  # for what a page does by itself, on a machine that has other things to do
 
 # What the scripts below share: the name of an element for people (the nearest id, then its own tag and
 # classes), whether it shows, and the end of all that is still moving.
@@ -113,6 +113,10 @@ SHUT = """() => {
   all.forEach((details) => (details.open = true));
   return places;
 }"""
+# The theme puts what scrolls among the tab stops, a moment after the width or the page has changed.
+STOPS_SET = """() => [...document.querySelectorAll("[tabindex='-1']")].every(
+  (element) => element.scrollWidth <= element.clientWidth && element.scrollHeight <= element.clientHeight
+)"""
 # Axe takes a minute for thousands of words of code and rows of numbers that look alike: a few of each stay.
 THIN = """() => {
   const met = new Set();
@@ -141,8 +145,8 @@ class Visit:
         media: Literal["screen", "print"] = "screen",
     ) -> None:
         """Show the page in this width, theme and medium, with everything at rest."""
-        self.page.set_viewport_size({"width": width, "height": 900})
         self.page.emulate_media(color_scheme=scheme, media=media)
+        self.page.set_viewport_size({"width": width, "height": 900})  # figures follow this alone
         self.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
         self.page.evaluate("rest()")
 
@@ -285,6 +289,9 @@ def phone(seen: Visit) -> Iterator[str]:
 def printing(seen: Visit) -> Iterator[str]:
     """Print of a dark page that is dark, cut off, or shows controls, or handles without what they open."""
     seen.look(PAPER, "dark", "print")
+    with suppress(TimeoutError):  # figures follow the width after a while
+        sound = f"(width) => !({PRINTED})(width).length"
+        seen.page.wait_for_function(sound, arg=PAPER, timeout=PATIENCE_MS, polling=100)
     yield from seen.page.evaluate(PRINTED, PAPER)
     for place in seen.page.evaluate(SHUT):
         yield f"prints the handle of what stays shut: {place}"
@@ -297,6 +304,8 @@ def barriers(seen: Visit) -> Iterator[str]:
         seen.look(scheme=scheme)
         if seen.page.evaluate("document.documentElement.dataset.theme") != scheme:
             yield f"the theme is not {scheme} for a reader who asks for it"
+        with suppress(TimeoutError):  # told by axe
+            seen.page.wait_for_function(STOPS_SET, timeout=PATIENCE_MS)
         yield from (f"{found}, in {scheme}" for found in _axe(seen.page, BARRIERS))
     seen.look(PAPER, "dark", "print")
     yield from (f"{found}, in print" for found in _axe(seen.page, ["color-contrast"]))

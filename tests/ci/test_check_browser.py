@@ -115,6 +115,12 @@ KEPT_OPEN = "addEventListener('keydown', (event) => event.key === 'Escape' && ev
 LEFT = "addEventListener('close', () => setTimeout(() => document.activeElement.blur()), true)"
 CUT = '<div id="cut" style="width: 300px; overflow: hidden"><p style="width: 400px">x</p></div>'
 SHUT = "html details:not([open]) { display: block !important }"
+CODE = """<pre id="code" class="highlight" tabindex="-1" style="width: 90px; overflow: auto; font-size: 40px">
+<span class="k">first</span><span class="k">second</span><span>a_long_line_of_code</span></pre>"""
+LATE = """<script>
+const stop = () => { document.querySelector("#code").tabIndex = 0; };
+new MutationObserver(() => setTimeout(stop, 2500)).observe(document.body, { childList: true, subtree: true });
+</script>"""
 ADDED = [  # the check, what is added to the sound page, and what the check says
     (loading, '<img src="https://example.org/a.png" alt="x">', "^fetches https://example.org/a.png"),
     (loading, '<img src="none.png" alt="x">', "^a file that does not load: none.png"),
@@ -139,6 +145,7 @@ ADDED = [  # the check, what is added to the sound page, and what the check says
     (barriers, "<script>wish.removeEventListener('change', follow)</script>", "^the theme is not dark"),
     (barriers, '<p style="color: #aaa; background: #fff">pale</p>', "^axe color-contrast .*, in light"),
     (barriers, "<style>@media screen { [data-theme=dark] h1 { color: #222 } }</style>", "h1, in dark"),
+    (barriers, CODE, "^axe scrollable-region-focusable .* #code, in light"),
     (barriers, "<style>@media print { h1 { color: #ddd } }</style>", "^axe color-contrast .* h1, in print"),
 ]
 CHANGED = [  # the same with a part of the sound page, and what stands in its place
@@ -159,6 +166,12 @@ def test_each_offence_is_found(site, browser, check, old, new, message):
     found = list(check(seen))
     seen.page.context.close()
     assert [line for line in found if re.search(message, line)], found
+
+
+def test_what_the_page_still_puts_among_the_tab_stops_is_waited_for(site, browser, monkeypatch):
+    folder = site(HERE, CODE + LATE)
+    monkeypatch.setattr(check_browser, "PATIENCE_MS", 30_000)
+    assert list(offences(browser, folder)) == []
 
 
 def test_each_check_is_made_and_tried():

@@ -89,6 +89,10 @@ def plan_trainings(settings: NerveSettings, seed: int) -> dict[str, list[Trainin
         for world in worlds(settings, seed)
     ]
     plans = {"main": [replace(one, seed=seed + k) for one in main for k in range(settings.n_networks)]}
+    plans |= {
+        f"retrained, month {m}": [replace(one, recording=_in_month(one, m)) for one in main]
+        for m in settings.months
+    }
     linear = [replace(one, kind="ridge, ten steps") for one in main]
     plans |= _compared(settings, main)
     plans["noisy labels"] = [replace(one, change="noisy labels") for one in linear]
@@ -125,10 +129,6 @@ def plan_trainings(settings: NerveSettings, seed: int) -> dict[str, list[Trainin
         )
         for amplitude, emg in product(settings.amplitudes_uv, settings.emg_uv)
     ]
-    plans |= {
-        f"retrained, month {m}": [replace(one, recording=_in_month(one, m)) for one in main]
-        for m in settings.months
-    }
     return plans
 
 

@@ -393,15 +393,17 @@ def select_channels(unit: Selection) -> Result:
     n = len(snr)
     rng = np.random.default_rng(np.random.SeedSequence(unit.training.seed, spawn_key=(11,)))
 
-    def balanced(channels: np.ndarray) -> float:
-        found = train(replace(unit.training, channels=tuple(int(c) for c in channels)))
+    @cache
+    def balanced(*channels: int) -> float:
+        found = train(replace(unit.training, channels=channels))
         return float(scores(found["true"], found["decoded"]).balanced.mean())
 
-    alone = np.array([balanced(np.array([c])) for c in range(n)])
+    alone = np.array([balanced(c) for c in range(n)])
     orders = {"by_snr": np.argsort(-snr), "at_random": rng.permutation(n), "oracle": np.argsort(-alone)}
-    return {name: np.array([balanced(order[:k]) for k in unit.numbers]) for name, order in orders.items()} | {
-        "snr_db": snr
+    curves = {
+        name: [balanced(*sorted(order[:k].tolist())) for k in unit.numbers] for name, order in orders.items()
     }
+    return {name: np.array(curve) for name, curve in curves.items()} | {"snr_db": snr}
 
 
 def signal_to_noise(trials: Trials, used: np.ndarray) -> np.ndarray:

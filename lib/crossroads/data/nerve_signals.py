@@ -11,8 +11,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from numba import njit
 from scipy.signal import butter, sosfilt
 
+from crossroads.data.filters import cascade
 from crossroads.data.hand_movements import CONTROL_HZ
 from crossroads.data.nerve_session import DOFS
 
@@ -187,22 +189,24 @@ class NerveSource:
     def __init__(self, nerve: Nerve, world: NerveWorld, rng: np.random.Generator, n_streams: int = 1) -> None:
         self.nerve, self.world, self.n_streams, self._rng = nerve, world, n_streams, rng
         self.fired: tuple[np.ndarray, ...] = ()
-        n_units, n_taps = len(nerve.threshold), len(nerve.waveform)
+        n_units = len(nerve.threshold)
         # In a process that has gone on for long, now lies anywhere in an interval, and rather in a long one.
         interval = rng.gamma(GAMMA_SHAPE + 1, 1 / GAMMA_SHAPE, (n_streams, n_units))
         self._left = interval * rng.random((n_streams, n_units))
-        self._tail = np.zeros((n_streams, n_taps, N_CHANNELS), np.float32)
+        self._waveform = nerve.waveform.astype(np.float32)
+        self._tail = np.zeros((n_streams, len(nerve.waveform), N_CHANNELS), np.float32)
         self._coupling = (nerve.coupling * nerve.channel_gain).astype(np.float32)
         mixing = np.concatenate([world.emg_uv * nerve.emg_weights, nerve.line_uv])
         self._mixing = (mixing * nerve.channel_gain).astype(np.float32)
-        self._other = _Noise(2, OTHER_HZ, CONTROL_HZ, (n_streams, 3), rng)
-        self._emg = _Noise(EMG_ORDER, EMG_BAND_HZ, RAW_HZ, (n_streams, 3), rng)
-        self._motion = _Noise(MOTION_ORDER, MOTION_HZ, CONTROL_HZ, (n_streams, N_CHANNELS), rng)
-        self._moved = np.zeros((n_streams, 1, N_CHANNELS), np.float32)
-        self._line_phase = rng.uniform(0, 2 * np.pi, (len(LINE_HZ), n_streams, 1))
+        # White noise is most of what is drawn, and torch draws it three times as fast as numpy.
         self._white = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        self._other = _Noise(2, OTHER_HZ, CONTROL_HZ, (n_streams, 3), self._white)
+        self._emg = _Noise(EMG_ORDER, EMG_BAND_HZ, RAW_HZ, (n_streams, 3), self._white)
+        self._motion = _Noise(MOTION_ORDER, MOTION_HZ, CONTROL_HZ, (n_streams, N_CHANNELS), self._white)
+        self._moved = np.zeros((n_streams, 1, N_CHANNELS), np.float32)
+        self._line_phase = rng.uniform(0, 1, (len(LINE_HZ), n_streams)).T[..., None]  # [cycles]
         white_uv = nerve.noise_uv * np.sqrt(RAW_HZ / 2 / NOISE_BAND_HZ)
-        self._white_uv = torch.from_numpy(white_uv.astype(np.float32))
+        self._white_uv = white_uv.astype(np.float32)
         self._n_done = 0  # samples
         self._last: np.ndarray | None = None
 
@@ -219,80 +223,121 @@ class NerveSource:
         self._last = path[:, -1:]
         asked = drive(np.concatenate([before, path], axis=1))
         n = path.shape[1] * PER_CONTROL
-        signal = self._superpose(self._fire(rates(self.nerve, asked)), n)
-        # What comes from few sources is one matrix product.
-        sources = np.concatenate([self._muscle(asked, n), self._line(n)], axis=2)
-        signal += sources @ self._mixing
-        signal += self._drifting(path.shape[1])
-        # White noise is most of what is drawn, and torch draws it three times as fast as numpy.
-        white = torch.empty(signal.shape).normal_(generator=self._white)
-        torch.from_numpy(signal).addcmul_(white, self._white_uv)
+        self.fired = _fire(rates(self.nerve, asked), self._left, self._rng)
+        sources = np.concatenate([self._muscle(asked, n), self._line(n)], axis=1)
+        signal = torch.empty(self.n_streams, n, N_CHANNELS).normal_(generator=self._white).numpy()
+        _mix(signal, self._white_uv, self._drifting(path.shape[1]), sources, self._mixing)
+        self._tail = _superpose(signal, self._tail, *self.fired, self._waveform, self._coupling)
         self._n_done += n
         return signal
 
-    def _fire(self, rate: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Gamma renewal processes by time rescaling: a spike whenever the integral of the rate is due."""
-        total = np.cumsum(rate, axis=1).swapaxes(1, 2) / CONTROL_HZ
-        total = np.concatenate([np.zeros((*total.shape[:2], 1)), total], axis=2)
-        end = total[..., -1:]
-        due = self._left[..., None]
-        while (due[..., -1:] <= end).any():
-            size = (*self._left.shape, int(1.3 * float((end - due[..., -1:]).max())) + 3)
-            more = self._rng.gamma(GAMMA_SHAPE, 1 / GAMMA_SHAPE, size)
-            due = np.concatenate([due, due[..., -1:] + np.cumsum(more, axis=-1)], axis=-1)
-        now = due <= end
-        self._left = np.take_along_axis(due, now.sum(-1, keepdims=True), -1)[..., 0] - end[..., 0]
-        stream, unit, which = np.nonzero(now)
-        # All processes on one growing line, so that one interpolation serves them.
-        step = float(end.max()) + 1.0
-        place = step * np.arange(total[..., 0].size).reshape(total.shape[:2])
-        samples = np.tile(np.arange(total.shape[2]) * float(PER_CONTROL), total[..., 0].size)
-        at = np.interp(
-            due[stream, unit, which] + place[stream, unit], (total + place[..., None]).ravel(), samples
-        )
-        self.fired = stream, unit, np.minimum(at.astype(int), (total.shape[2] - 1) * PER_CONTROL - 1)
-        return self.fired
-
-    def _superpose(self, spikes: tuple[np.ndarray, ...], n: int) -> np.ndarray:
-        """Each spike's waveform, added on all contacts in proportion to the coupling; (B, n, C) float32."""
-        stream, unit, sample = spikes
-        n_taps, n_units = self.nerve.waveform.shape
-        units = np.zeros((self.n_streams, n + n_taps, n_units), np.float32)
-        first = (stream * (n + n_taps) + sample) * n_units + unit
-        index = first + n_units * np.arange(n_taps)[:, None]
-        np.add.at(units.reshape(-1), index, self.nerve.waveform[:, unit].astype(np.float32))
-        seen = units @ self._coupling
-        seen[:, :n_taps] += self._tail
-        self._tail = seen[:, n:].copy()
-        return seen[:, :n]
-
     def _muscle(self, asked: np.ndarray, n: int) -> np.ndarray:
-        """(B, n, 3) noise in the muscles' band, as strong as those near each nerve, and all, are active."""
-        activity = asked @ self.nerve.muscles
+        """(B, 3, n) noise in the muscles' band, as strong as those near each nerve, and all, are active."""
+        activity = (asked @ self.nerve.muscles).swapaxes(1, 2)
         if self.world.emg_follows == "other movements":
             activity = 0.5 + 0.5 * self._other(asked.shape[1])
-        envelope = np.repeat(0.1 + np.clip(activity, 0, 1), PER_CONTROL, axis=1)
-        return (envelope * self._emg(n)).astype(np.float32)
+        envelope = (0.1 + np.clip(activity, 0, 1))[..., None]
+        noise = self._emg(n).reshape(*activity.shape, PER_CONTROL)
+        return np.multiply(envelope, noise, dtype=np.float32, casting="same_kind").reshape(
+            *activity.shape[:2], n
+        )
 
     def _line(self, n: int) -> np.ndarray:
-        """(B, n, 2) the tones of LINE_HZ, whose size swings."""
+        """(B, 2, n) the tones of LINE_HZ, whose size swings."""
         t = (self._n_done + np.arange(n)) / RAW_HZ
-        swing = 1 + LINE_GAIN[0] * np.sin(2 * np.pi * LINE_GAIN[1] * t)
-        angle = 2 * np.pi * np.array(LINE_HZ)[:, None, None] * t + self._line_phase
-        return (swing * np.sin(angle)).transpose(1, 2, 0).astype(np.float32)
+        return (1 + LINE_GAIN[0] * _tone(LINE_GAIN[1] * t)) * _tone(
+            np.array(LINE_HZ)[:, None] * t + self._line_phase
+        )
 
     def _drifting(self, m: int) -> np.ndarray:
-        """(B, n, C) motion [uV], drawn at CONTROL_HZ and joined by straight lines."""
-        motion = MOTION_UV * self.nerve.channel_gain * self._motion(m)
-        path = np.concatenate([self._moved, motion], axis=1).astype(np.float32)
+        """(B, m + 1, C) motion [uV], drawn at CONTROL_HZ; the first is the last of the chunk before."""
+        motion = MOTION_UV * self.nerve.channel_gain * self._motion(m).swapaxes(1, 2)
+        path = np.concatenate([self._moved, motion], axis=1).astype(np.float32, order="C")
         self._moved = path[:, -1:]
-        share = (np.arange(1, PER_CONTROL + 1, dtype=np.float32) / PER_CONTROL)[:, None]
-        lines = path[:, :-1, None] + share * np.diff(path, axis=1)[:, :, None]
-        return lines.reshape(len(path), -1, N_CHANNELS)
+        return path
+
+
+def _tone(cycles: np.ndarray) -> np.ndarray:
+    """Sine after so many cycles, float32; it is not asked for the sine of large numbers, which is slow."""
+    return np.sin((2 * np.pi * (cycles - np.floor(cycles))).astype(np.float32))
+
+
+@njit(cache=True)
+def _fire(
+    rate: np.ndarray, left: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Gamma renewal processes by time rescaling: a spike whenever the integral of the rate (B, m, U) is due.
+
+    left : (B, U) what is left of each integral until the next spike, carried on in place.
+
+    Returns
+    -------
+    Stream, unit and sample of each spike, in the order of time within a stream.
+    """
+    found = [(0, 0, 0) for _ in range(0)]  # empty, but numba knows of what
+    for b in range(len(rate)):
+        for i in range(rate.shape[1]):
+            for u in range(rate.shape[2]):
+                step = rate[b, i, u] / CONTROL_HZ
+                while left[b, u] <= step:
+                    at = min(int(PER_CONTROL * left[b, u] / step), PER_CONTROL - 1)
+                    found.append((b, u, i * PER_CONTROL + at))
+                    left[b, u] += rng.gamma(GAMMA_SHAPE, 1 / GAMMA_SHAPE)
+                left[b, u] -= step
+    spikes = np.empty((3, len(found)), np.int64)
+    for s, spike in enumerate(found):
+        spikes[0, s], spikes[1, s], spikes[2, s] = spike
+    return spikes[0], spikes[1], spikes[2]
+
+
+@njit(cache=True)
+def _mix(
+    signal: np.ndarray, white_uv: np.ndarray, motion: np.ndarray, sources: np.ndarray, mixing: np.ndarray
+) -> None:
+    """Scale white noise (B, n, C) in place; add motion, joined by straight lines, and sources (B, S, n)."""
+    n_streams, n, n_channels = signal.shape
+    for b in range(n_streams):
+        for t in range(n):
+            i, share = t // PER_CONTROL, np.float32((t % PER_CONTROL + 1) / PER_CONTROL)
+            for c in range(n_channels):
+                moved = motion[b, i, c] + share * (motion[b, i + 1, c] - motion[b, i, c])
+                signal[b, t, c] = white_uv[c] * signal[b, t, c] + moved
+            for s in range(len(mixing)):
+                for c in range(n_channels):
+                    signal[b, t, c] += sources[b, s, t] * mixing[s, c]
+
+
+@njit(cache=True)
+def _superpose(
+    signal: np.ndarray,
+    tail: np.ndarray,
+    stream: np.ndarray,
+    unit: np.ndarray,
+    sample: np.ndarray,
+    waveform: np.ndarray,
+    coupling: np.ndarray,
+) -> np.ndarray:
+    """Add each spike's waveform on all contacts (B, n, C) in proportion to the coupling, in place.
+
+    tail : (B, L, C) of spikes before this chunk. Returns that of spikes up to its end.
+    """
+    n_taps, (n, n_channels) = len(waveform), signal.shape[1:]
+    n_old, left = min(n, n_taps), np.zeros_like(tail)
+    signal[:, :n_old] += tail[:, :n_old]
+    left[:, : n_taps - n_old] = tail[:, n_old:]
+    for b, u, first in zip(stream, unit, sample):  # noqa: B905
+        n_now = min(n_taps, n - first)
+        for tap in range(n_now):
+            for c in range(n_channels):
+                signal[b, first + tap, c] += waveform[tap, u] * coupling[u, c]
+        for tap in range(n_now, n_taps):
+            for c in range(n_channels):
+                left[b, first + tap - n, c] += waveform[tap, u] * coupling[u, c]
+    return left
 
 
 class _Noise:
-    """Gaussian noise of variance 1 in a band, chunk by chunk: (B, n, k)."""
+    """Gaussian noise of variance 1 in a band, chunk by chunk: (B, k, n)."""
 
     def __init__(
         self,
@@ -300,21 +345,20 @@ class _Noise:
         band_hz: float | tuple[float, float],
         rate_hz: float,
         shape: tuple[int, int],
-        rng: np.random.Generator,
+        white: torch.Generator,
     ) -> None:
         kind = "bandpass" if isinstance(band_hz, tuple) else "lowpass"
         self._sos = butter(order, band_hz, kind, fs=rate_hz, output="sos")
         impulse = np.zeros(round(8 * rate_hz / np.min(band_hz)))
         impulse[0] = 1.0
-        self._scale = 1 / np.linalg.norm(sosfilt(self._sos, impulse))
-        self._shape, self._rng = shape, rng
-        self._state = np.zeros((len(self._sos), *shape, 2))
+        self._sos[0, :3] /= np.linalg.norm(sosfilt(self._sos, impulse))
+        self._shape, self._white = shape, white
+        self._state = np.zeros((len(self._sos), 2, np.prod(shape)))
         self(round(rate_hz / np.min(band_hz)))  # the filter has settled
 
     def __call__(self, n: int) -> np.ndarray:
-        white = self._scale * self._rng.standard_normal((*self._shape, n))
-        noise, self._state = sosfilt(self._sos, white, axis=-1, zi=self._state)
-        return noise.swapaxes(1, 2)
+        white = torch.empty(n, self._state.shape[2]).normal_(generator=self._white).numpy()
+        return cascade(self._sos, self._state, white).T.reshape(*self._shape, n)
 
 
 def chunks(

@@ -9,8 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import butter, iirnotch, sosfilt, tf2sos
+from numba import njit
+from scipy.signal import butter, iirnotch, tf2sos
 
+from crossroads.data.filters import cascade
 from crossroads.data.nerve_session import STEP_S
 
 FEATURES = (
@@ -84,34 +86,16 @@ def sections(front: FrontEnd) -> tuple[np.ndarray, np.ndarray]:
 
 
 class Filter:
-    """Anti-aliasing, decimation and band-pass of K channels; causal, with its state carried on.
-
-    All of it is linear: what each number of the state and each sample of a block of 5 ms do to the block and
-    to the state after it is found once, and then a block is one matrix product.
-    """
+    """Anti-aliasing, decimation and band-pass of K channels; causal, with its state carried on."""
 
     def __init__(self, front: FrontEnd, n_channels: int) -> None:
-        each = sections(front)
-        n_states = [2 * len(sos) for sos in each]
-        self._n_raw = front.n_block * front.decimate
-        *states, x = np.split(np.eye(sum(n_states) + self._n_raw), np.cumsum(n_states))
-        after = []
-        for sos, state, step in zip(each, states, (1, front.decimate), strict=True):
-            x = x[::step]
-            if len(sos):
-                x, now = sosfilt(sos, x, axis=0, zi=state.reshape(len(sos), 2, -1))
-                after.append(now.reshape(state.shape))
-        self._from_state, self._from_raw = np.split(np.concatenate([*after, x]), [sum(n_states)], axis=1)
-        self._state = np.zeros((sum(n_states), n_channels))
+        self._every, self._sections = front.decimate, sections(front)
+        self._states = [np.zeros((len(sos), 2, n_channels)) for sos in self._sections]
 
     def __call__(self, raw: np.ndarray) -> np.ndarray:
-        """(n / decimate, K) of the next samples (n, K); n is a multiple of a block's."""
-        n_state, n_channels = self._state.shape
-        found = self._from_raw @ raw.reshape(-1, self._n_raw, n_channels).astype(float)
-        for block in found:  # (n_state + n_block, K)
-            block += self._from_state @ self._state
-            self._state = block[:n_state]
-        return found[:, n_state:].reshape(-1, n_channels)
+        """(n / decimate, K) of the next samples (n, K); n is a multiple of decimate."""
+        (aliasing, band), (first, second) = self._sections, self._states
+        return cascade(band, second, cascade(aliasing, first, raw)[:: self._every])
 
 
 def spread(x: np.ndarray) -> np.ndarray:
@@ -162,7 +146,7 @@ class Features:
     """
 
     def __init__(self, front: FrontEnd, sd: np.ndarray) -> None:
-        self._front, self._sd = front, sd
+        self._front, self._thresholds = front, np.outer([ZERO, WILLISON, MYOPULSE], sd)
         self._before = np.zeros((2, len(sd)))
         silence = np.zeros((front.n_window * front.n_block, len(sd)))
         self._blocks = self._sums(silence)[PER_STEP:]
@@ -176,21 +160,11 @@ class Features:
 
     def _sums(self, x: np.ndarray) -> np.ndarray:
         """(n_blocks, 16, K): ten sums, then what the block's first samples share with those before them."""
-        sd = self._sd
+        if len(x) % self._front.n_block:
+            raise ValueError(f"{len(x)} samples: whole blocks of {self._front.n_block} are needed")
         padded = np.concatenate([self._before, x])
         self._before = padded[-2:]
-        step = np.diff(padded, axis=0)
-        size, change = np.abs(x), np.abs(step)
-        square, last = x * x, change[1:]
-        turn = (step[:-1] * step[1:] < 0) & (np.maximum(change[:-1], last) >= ZERO * sd)
-        cross = (x * padded[1:-1] < 0) & (last >= ZERO * sd)
-        pairs = [last, last * last, cross, last > WILLISON * sd]
-        alone = [size, square, size * square, np.log(np.maximum(size, TINY_UV)), size > MYOPULSE * sd]
-        n_block = self._front.n_block
-        blocked = [a.reshape(-1, n_block, x.shape[1]) for a in (*alone, *pairs, turn)]
-        sums = [np.ones(n_block) @ a for a in blocked]
-        edges = [a[:, 0] for a in blocked[5:9]] + [blocked[9][:, :2].sum(1), blocked[0][:, -1]]
-        return np.stack([*sums, *edges], axis=1).astype(float)
+        return _block_sums(padded, self._thresholds, self._front.n_block)
 
     def _finish(self, blocks: np.ndarray) -> np.ndarray:
         """Features of windows (m, n_window, 16, K) of blocks."""
@@ -218,6 +192,49 @@ class Features:
             (2 * second - size) / (n // 2),
             0.5 * (size + middle) / n,
         ], axis=1)  # fmt: skip
+
+
+@njit(cache=True)
+def _block_sums(padded: np.ndarray, thresholds: np.ndarray, n_block: int) -> np.ndarray:
+    """`Features._sums` of the samples after the first two (2 + n_blocks * n_block, K)."""
+    n_blocks, n_channels = (len(padded) - 2) // n_block, padded.shape[1]
+    sums = np.empty((n_blocks, 16, n_channels))
+    for b in range(n_blocks):
+        for c in range(n_channels):
+            block = padded[b * n_block : (b + 1) * n_block + 2, c]
+            zero, willison, myopulse = thresholds[0, c], thresholds[1, c], thresholds[2, c]
+            size = square = cube = log = pulse = change = power = cross = jump = turn = 0.0
+            product = 1.0  # of sizes: one logarithm does for many
+            before, was = block[1], block[1] - block[0]
+            for i in range(n_block):
+                x = block[2 + i]
+                step = x - before
+                size += abs(x)
+                square += x * x
+                cube += abs(x) * x * x
+                product *= max(abs(x), TINY_UV)
+                pulse += abs(x) > myopulse
+                change += abs(step)
+                power += step * step
+                cross += (x * before < 0) & (abs(step) >= zero)
+                jump += abs(step) > willison
+                turn += (step * was < 0) & (max(abs(step), abs(was)) >= zero)
+                before, was = x, step
+                if i == 0:
+                    sums[b, 10, c], sums[b, 11, c], sums[b, 12, c], sums[b, 13, c] = (
+                        change,
+                        power,
+                        cross,
+                        jump,
+                    )
+                if i == 1:
+                    sums[b, 14, c] = turn
+                if i % 16 == 15:
+                    log, product = log + np.log(product), 1.0
+            log += np.log(product)
+            sums[b, :10, c] = size, square, cube, log, pulse, change, power, cross, jump, turn
+            sums[b, 15, c] = abs(before)
+    return sums
 
 
 def normalised(features: np.ndarray, mean: np.ndarray, sd: np.ndarray) -> np.ndarray:

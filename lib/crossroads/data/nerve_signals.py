@@ -236,18 +236,15 @@ class NerveSource:
         activity = (asked @ self.nerve.muscles).swapaxes(1, 2)
         if self.world.emg_follows == "other movements":
             activity = 0.5 + 0.5 * self._other(asked.shape[1])
-        envelope = (0.1 + np.clip(activity, 0, 1))[..., None]
-        noise = self._emg(n).reshape(*activity.shape, PER_CONTROL)
-        return np.multiply(envelope, noise, dtype=np.float32, casting="same_kind").reshape(
-            *activity.shape[:2], n
-        )
+        envelope = 0.1 + np.clip(activity, 0, 1)
+        noise = self._emg(n).reshape(*envelope.shape, PER_CONTROL)
+        return (envelope[..., None] * noise).astype(np.float32).reshape(self.n_streams, -1, n)
 
     def _line(self, n: int) -> np.ndarray:
         """(B, 2, n) the tones of LINE_HZ, whose size swings."""
         t = (self._n_done + np.arange(n)) / RAW_HZ
-        return (1 + LINE_GAIN[0] * _tone(LINE_GAIN[1] * t)) * _tone(
-            np.array(LINE_HZ)[:, None] * t + self._line_phase
-        )
+        swing = 1 + LINE_GAIN[0] * _tone(LINE_GAIN[1] * t)
+        return swing * _tone(np.array(LINE_HZ)[:, None] * t + self._line_phase)
 
     def _drifting(self, m: int) -> np.ndarray:
         """(B, m + 1, C) motion [uV], drawn at CONTROL_HZ; the first is the last of the chunk before."""

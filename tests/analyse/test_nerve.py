@@ -194,6 +194,8 @@ def test_onsets_are_of_a_session_that_no_decoder_was_trained_on():
             "protocol": "matching",
             "n_trials": SMALL.onset_trials,
         }
+        assert not one.in_a_row
+    assert LATER["onsets, in a row"] == [replace(one, in_a_row=True) for one in LATER["onsets"]]
 
 
 def test_features_without_mavs_are_the_same_in_a_window_played_backwards():

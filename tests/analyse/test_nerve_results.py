@@ -180,6 +180,26 @@ def test_the_expected_delay_has_what_computing_and_radio_take():
     assert nerve_results.expected_delay_ms(Task(compute_s=0.003), 0.1) == pytest.approx(123)
 
 
+def test_onsets_are_told_apart_by_the_state_from_which_they_are_decoded():
+    intent = held(range(12))
+    trials = {
+        late: {"intent": intent, "true": intent, "decoded": held(range(12), 60 + late)} for late in (2, 5, 9)
+    }
+    later = {"onsets": [trials[2], trials[5]], "onsets, in a row": [trials[5], trials[9]]}
+    table = nerve_results.onset_table(later, Task(compute_s=0.003))
+    # As in the tests of the delay: half a step before the first one; 3 ms of computing and 20 of radio.
+    assert table.set_index(["state", "nerve"]).expected_ms.to_dict() == pytest.approx(
+        {
+            ("fresh", 0): 73,
+            ("fresh", 1): 133,
+            ("carried on", 0): 133,
+            ("carried on", 1): 213,
+        }
+    )
+    by_late = {late: nerve_results.summary(one)["balanced"] for late, one in trials.items()}
+    assert list(table.balanced) == [by_late[2], by_late[5], by_late[5], by_late[9]]
+
+
 def test_throughput_as_wolpaw_predicts_has_the_slope_1():
     n, p, seconds = np.array([2, 4, 8, 11]), 0.9, 1.6
     bits = np.log2(n) + p * np.log2(p) + (1 - p) * np.log2((1 - p) / (n - 1))

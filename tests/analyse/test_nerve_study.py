@@ -340,6 +340,18 @@ def test_a_frozen_decoder_may_be_tested_on_all_of_another_session(sessions):
     np.testing.assert_allclose(found["decoded"][sessions[LATE].test(NETWORK.n_test)], few, atol=1e-6)
 
 
+def test_trials_in_a_row_are_decoded_as_one(sessions):
+    trials = sessions[LATE] = decodable(seed=2)
+    n = len(trials.glove)
+    found = study.follow(Later(NETWORK, LATE, "frozen", n, in_a_row=True))["decoded"]
+    network, mean, sd = study.open_network(NETWORK)
+    stream = study.normalised(trials.features, mean, sd).reshape(1, n * study.PER_TRIAL, -1)
+    np.testing.assert_allclose(found.reshape(1, -1, 6), study.decode(network, stream), atol=1e-5)
+    fresh = study.follow(Later(NETWORK, LATE, "frozen", n))["decoded"]
+    np.testing.assert_allclose(found[0], fresh[0], atol=1e-5)
+    assert np.abs(found[1:, 0] - fresh[1:, 0]).max() > 1e-3
+
+
 def test_normalising_anew_takes_off_what_all_trials_share_and_uses_no_tested_one(sessions):
     trials = sessions[SHORT]
     sessions[LATE] = replace(trials, features=3 * trials.features + 5)

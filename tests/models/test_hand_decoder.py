@@ -19,6 +19,7 @@ from crossroads.models.hand_decoder import (
     LiveDecoder,
     RecurrentDecoder,
     decode,
+    decode_in_a_row,
     fit,
     n_parameters,
 )
@@ -82,6 +83,13 @@ def test_live_decoding_is_that_of_the_whole_sequence(kind):
     assert whole.max() <= 1
     assert np.ptp(whole[:, 100:], axis=1).max() > 0.05  # it is not the same at all steps
     np.testing.assert_allclose(other(x[:, 0]), whole[:, 0], atol=1e-5)  # a state of its own
+
+
+@EACH_NETWORK
+def test_pieces_in_a_row_are_decoded_as_the_stream_that_they_were(kind):
+    made, x = network(kind), streams(140).numpy()[:1]
+    found = decode_in_a_row(made, x.reshape(4, 35, -1))
+    np.testing.assert_allclose(found.reshape(1, 140, 6), decode(made, x), atol=1e-5)
 
 
 @EACH_NETWORK

@@ -190,15 +190,11 @@ def plan_later(settings: NerveSettings, plans: dict[str, list[Training]]) -> dic
         for protocol in PROTOCOLS[:3]
         for m in settings.months
     }
+    n = settings.onset_trials
     later["onsets"] = [
-        Later(
-            one,
-            replace(_another(one, protocol="matching"), n_trials=settings.onset_trials),
-            "frozen",
-            settings.onset_trials,
-        )
-        for one in first
+        Later(one, replace(_another(one, protocol="matching"), n_trials=n), "frozen", n) for one in first
     ]
+    later["onsets, in a row"] = [replace(one, in_a_row=True) for one in later["onsets"]]
     later |= {
         f"{protocol}, no drift": [
             Later(one, _another(one), protocol, settings.n_test) for one in first[: settings.n_varied]

@@ -23,6 +23,8 @@ ENSEMBLE = ("recurrent", "convolutional", "one step")
 WINDOW_STEPS = 52  # that a network without a state would compute anew each tick
 INDEX_FINGER = DOFS.index("index")
 MOST_LAG = 30  # steps
+# Where a trial that is decoded off line sets out from: the names of these decodings.
+STATES = {"fresh": "onsets", "carried on": "onsets, in a row"}
 SHOWN = 3  # test trials in figures that move
 
 
@@ -101,6 +103,21 @@ def matched(found: Result, task: Task) -> dict[str, float]:
 def expected_delay_ms(task: Task, offline_s: float) -> float:
     """From half of the intent to the match: the delay seen off line, and what computing and radio take."""
     return 1e3 * (offline_s + task.compute_s + RADIO[0] * RADIO[1])
+
+
+def onset_table(later: Mapping[str, Sequence[Result]], task: Task) -> pd.DataFrame:
+    """Onsets decoded off line from each of STATES; columns state, nerve, balanced, expected_ms."""
+    rows = [
+        {
+            "state": state,
+            "nerve": i,
+            "balanced": summary(found)["balanced"],
+            "expected_ms": expected_delay_ms(task, offline_delay_s(found, task.dwell_s)),
+        }
+        for state, name in STATES.items()
+        for i, found in enumerate(later[name])
+    ]
+    return pd.DataFrame(rows)
 
 
 def slope_of_throughput(table: pd.DataFrame, column: str = "bits_per_s") -> float:

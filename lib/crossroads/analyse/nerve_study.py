@@ -42,7 +42,7 @@ from crossroads.data.nerve_signals import (
 )
 from crossroads.data.units import Result, stored
 from crossroads.models import hand_baselines
-from crossroads.models.hand_decoder import NETWORKS, Fitting, decode, fit
+from crossroads.models.hand_decoder import NETWORKS, Fitting, decode, decode_in_a_row, fit
 from crossroads.models.matching_task import Device, Task, play
 from crossroads.models.nerve_features import DEFAULT, FEATURES, Features, Filter, FrontEnd, normalised, spread
 
@@ -310,12 +310,15 @@ class Later:
     """A trained decoder on another session, by a protocol of PROTOCOLS but "retrained".
 
     n_test : trials of each gesture that it is tested on, the last ones.
+    in_a_row : whether a trial is decoded with the state that the one before has left, as on a device, and
+        not from a fresh one.
     """
 
     training: Training
     recording: Recording
     protocol: str
     n_test: int
+    in_a_row: bool = False
 
 
 def follow(later: Later) -> Result:
@@ -339,8 +342,9 @@ def follow(later: Later) -> Result:
         new = np.flatnonzero(~test)[np.unique(trials.gesture[~test], return_index=True)[1]]
         fine = replace(training.fitting, epochs=FINE_EPOCHS, learning_rate=FINE_RATE)
         fit(network, normalised(features[new], mean, sd), trials.glove[new], fine, rng)
+    decoder = decode_in_a_row if later.in_a_row else decode
     return {
-        "decoded": decode(network, normalised(features[test], mean, sd)),
+        "decoded": decoder(network, normalised(features[test], mean, sd)),
         "true": trials.glove[test],
         "intent": trials.intent[test],
         "gesture": trials.gesture[test],

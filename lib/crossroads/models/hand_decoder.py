@@ -239,12 +239,22 @@ class LiveDecoder:
     def __init__(self, network: nn.Module) -> None:
         self._network, self._state = network, None
 
-    @torch.inference_mode()
     def __call__(self, features: np.ndarray) -> np.ndarray:
         """Posture (B, 6), 0 to 1, of the next step's standardised features (B, F)."""
-        x = torch.from_numpy(features.astype(np.float32, copy=False))[:, None]
+        return self.steps(features[:, None])[:, 0]
+
+    @torch.inference_mode()
+    def steps(self, features: np.ndarray) -> np.ndarray:
+        """Posture (B, n, 6) of the next n steps' features (B, n, F)."""
+        x = torch.from_numpy(features.astype(np.float32, copy=False))
         decoded, self._state = self._network(x, self._state)
-        return decoded[:, 0].clamp(0, 1).numpy()
+        return decoded.clamp(0, 1).numpy()
+
+
+def decode_in_a_row(network: nn.Module, features: np.ndarray) -> np.ndarray:
+    """Posture (n, T, 6) of pieces (n, T, F) of one stream, with the state carried on, as on a device."""
+    live = LiveDecoder(network)
+    return np.concatenate([live.steps(piece[None]) for piece in features])
 
 
 def n_parameters(module: nn.Module) -> int:

@@ -165,6 +165,7 @@ ONE_DIFFERENCE = [
     ("identical, no layer", "identical", {"shape.subject": "none"}),
     ("leak, brain", REFERENCE, {"leaking": True}),
     ("leak, noise only", "silent", {"leaking": True}),
+    ("leak, shuffled", "shuffled", {"leaking": True}),
     ("temperature", REFERENCE, {"fitting.loss": "temperature"}),
     ("symmetric", REFERENCE, {"fitting.loss": "symmetric"}),
     ("no clamping", REFERENCE, {"clamp": np.inf}),
@@ -253,7 +254,8 @@ def test_conditions_of_the_claims_are_in_the_plan(plan):
         *(REFERENCE, "Gwilliams, base", "Gwilliams, contrastive", "Gwilliams, deep mel", "no subject layer"),
         *("shuffled", "shuffled, weakest", "shuffled, strongest", "acoustic", "acoustic, deep mel"),
         *("silent", "silent, contrastive", "silent, base", "silent, EEG", "identical", "identical, no layer"),
-        *("leak, brain", "leak, noise only", "temperature", "symmetric", "no clamping", "clamp at 100"),
+        *("leak, brain", "leak, noise only", "leak, shuffled", "no clamping", "clamp at 100"),
+        *("temperature", "symmetric"),
         *("clamp inf, clean", "share 0, pretrained", "share 0, mel", "share 1, pretrained", "share 1, mel"),
         *("shift 150, planted", "shift 150, immediate"),
     }
@@ -344,9 +346,24 @@ def test_constant_values_do_not_follow_anything():
     assert study.rank_correlation(np.arange(3.0), *np.full((3, 2), 7.0)) == 0
 
 
-def test_the_best_place_is_that_of_the_highest_mean():
+def test_the_centre_is_that_of_the_mean_curve_above_its_floor():
+    places = np.array([-100.0, 0.0, 50.0, 100.0, 300.0])
+    peak = np.interp(places, [-100, 100, 300], [0, 8, 0])  # a triangle about 100
+    noise = np.array([[3.0, -1.0, 0.5, 2.0, 0.0]])
+    values = np.concatenate([peak + noise, peak - noise]) + 5
+    # By hand: trapezoids of 0, 4, 6, 8, 0 and of these times their places.
+    mass = 100 * 2 + 50 * 5 + 50 * 7 + 200 * 4
+    assert study.centre(values, tuple(places), 5.0) == pytest.approx(
+        (50 * 150 + 50 * (300 + 800) / 2 + 200 * 400) / mass
+    )
+    # What lies below the floor counts nothing.
+    low = np.array([[0.0, 9.0, 0.0]])
+    assert study.centre(low, (-300.0, 60.0, 420.0), 5.0) == pytest.approx(60)
+    assert np.isnan(study.centre(low, (-300.0, 60.0, 420.0), 9.0))
+
+
+def test_below_the_best():
     values = np.array([[1.0, 5.0, 2.0], [3.0, 0.0, 4.0]])  # means 2, 2.5 and 3
-    assert study.best_place(values, (0.0, 150.0, 300.0)) == 300.0
     assert [study.below_best(values, i) for i in range(3)] == [1.0, 0.5, 0.0]
 
 

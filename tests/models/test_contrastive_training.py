@@ -114,7 +114,7 @@ def test_no_clamp_keeps_an_artefact():
     np.testing.assert_array_equal(windows.brain(torch.tensor([0]), torch.tensor([5]))[0, 0], expected)
 
 
-@given(st.integers(0, 10), st.integers(0, 10))
+@given(st.integers(-10, 10), st.integers(-10, 10))
 @settings(max_examples=20, deadline=None)
 def test_a_brain_that_follows_by_the_shift_is_in_step_with_the_sound(delay, shift):
     y = np.random.default_rng(2).normal(size=(3, 200))

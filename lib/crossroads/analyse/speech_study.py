@@ -195,6 +195,7 @@ def plan(settings: SpeechSettings, story: tuple[Telling, ...], seed: int) -> dic
         "identical, no layer": replace(identical, shape=replace(shape, **ABLATIONS["no subject layer"])),
         "leak, brain": replace(main, leaking=True),
         "leak, noise only": replace(silent, leaking=True),
+        "leak, shuffled": replace(main, leaking=True, fitting=shuffled),
         "temperature": losing(main, "temperature"),
         "symmetric": losing(main, "symmetric"),
         "acoustic": acoustic,
@@ -355,9 +356,14 @@ def rank_correlation(x: np.ndarray, *groups: np.ndarray) -> float:
     return float(spearmanr(np.repeat(x, [len(g) for g in groups]), y).statistic) if np.ptp(y) > 0 else 0.0
 
 
-def best_place(values: np.ndarray, places: Sequence[float]) -> float:
-    """Where the mean of values (n, n_places) is highest."""
-    return places[int(values.mean(0).argmax())]
+def centre(values: np.ndarray, places: Sequence[float], floor: float) -> float:
+    """Centre of mass, by the trapezoid rule, of what the mean of values (n, n_places) has above a floor.
+
+    nan where it has nothing there.
+    """
+    above = np.maximum(values.mean(0) - floor, 0)
+    mass = np.trapezoid(above, places)
+    return float(np.trapezoid(above * places, places) / mass) if mass > 0 else np.nan
 
 
 def below_best(values: np.ndarray, index: int) -> float:

@@ -55,7 +55,7 @@ class Windows:
     """Windows of recordings and of sound, gathered by their first sample.
 
     A window of the brain has its baseline subtracted, is scaled by its channel's median and range, clamped,
-    and begins `n_shift` samples later than that of the sound.
+    and begins `n_shift` samples later than that of the sound, or earlier where it is negative.
 
     Parameters
     ----------
@@ -73,8 +73,10 @@ class Windows:
         clamp: float,
         device: torch.device | str = "cpu",
     ) -> None:
-        n, self.clamp = timeline.n_window, clamp
-        self.n_shift, self.n_base = timeline.n_shift, round(BASELINE_S * timeline.rate_hz)
+        n, shift, self.clamp = timeline.n_window, timeline.n_shift, clamp
+        self.n_base = round(BASELINE_S * timeline.rate_hz)
+        self._of_brain = slice(max(shift, 0), n + min(shift, 0))
+        self._of_sound = slice(max(-shift, 0), n - max(shift, 0))
         scaled = torch.from_numpy(x / spread[..., None]).float().to(device)
         self.centre = torch.from_numpy(centre / spread).float().to(device)[..., None]
         self._x = scaled.unfold(2, n, 1)
@@ -83,13 +85,12 @@ class Windows:
     def brain(self, recording: Tensor, start: Tensor) -> Tensor:
         """(B, C, T) windows of these recordings (B,) that begin at these samples (B,)."""
         x = self._x[recording, :, start]
-        x = x[..., self.n_shift :] - x[..., : self.n_base].mean(-1, keepdim=True) - self.centre[recording]
+        x = x[..., self._of_brain] - x[..., : self.n_base].mean(-1, keepdim=True) - self.centre[recording]
         return x.clamp_(-self.clamp, self.clamp)
 
     def sound(self, start: Tensor) -> Tensor:
         """(B, F, T) features of the sound in the windows that begin at these samples (B,)."""
-        y = self._y[start]
-        return y[..., : y.shape[-1] - self.n_shift]
+        return self._y[start][..., self._of_sound]
 
 
 class Decoder(nn.Module):

@@ -362,6 +362,13 @@ def test_the_centre_is_that_of_the_mean_curve_above_its_floor():
     assert np.isnan(study.centre(low, (-300.0, 60.0, 420.0), 9.0))
 
 
+@pytest.mark.parametrize("size", ["ci", "book", "paper"])
+def test_shifts_reach_as_far_below_zero_as_above(size):
+    shifts = load_settings(SpeechSettings, "speech", size).shifts_ms
+    assert shifts[0] == -shifts[-1] < 0
+    assert study.SHIFT_MS in shifts
+
+
 def test_below_the_best():
     values = np.array([[1.0, 5.0, 2.0], [3.0, 0.0, 4.0]])  # means 2, 2.5 and 3
     assert [study.below_best(values, i) for i in range(3)] == [1.0, 0.5, 0.0]

@@ -85,7 +85,7 @@ class SpeechSettings:
     shares: tuple[float, ...]  # of phonemes and words in what the brain follows, from 0 to 1
     strengths_nam: tuple[float, ...]
     n_listeners: tuple[int, ...]  # trained on; the first of them are tested in all cases
-    shifts_ms: tuple[float, ...]
+    shifts_ms: tuple[float, ...]  # as far below 0 as above: what they cut off draws their centre to 0
     clamps: tuple[float, ...]
 
 

@@ -584,7 +584,8 @@ def outcome(name, key):
 
 # Cue by cue, so that the spread of the user's own times is no error.
 onsets = results.onset_table(later, task)
-onsets["error_ms"] = np.tile([one["delay_ms"] for one in outcomes[main_task]], 2) - onsets.expected_ms
+on_line = pd.Series([one["delay_ms"] for one in outcomes[main_task]])  # by nerve
+onsets["error_ms"] = onsets.nerve.map(on_line) - onsets.expected_ms
 by_state = onsets.groupby("state")[["balanced", "expected_ms", "error_ms"]].mean()
 settle("success", outcome(main_task, "success"))
 settle("reaction_error_ms", onsets.error_ms[onsets.state == "carried on"] if simulated else [])

@@ -40,10 +40,15 @@ def test_a_table_reads_aloud():
         def handle_starttag(self, tag, attrs):
             seen.append((tag, dict(attrs)))
 
-    seen = []
+        def handle_data(self, data):
+            if seen[-1][0] == "caption":
+                caption.append(data.strip())
+
+    seen, caption = [], []
     Tags().feed(tables.table('Angles & "speeds"', ["a", "b"], [("x", "1"), ("y", "2")], ['id="p"', 'id="q"']))
     region = seen[0][1]
     assert (region["role"], region["tabindex"], region["aria-label"]) == ("region", "0", 'Angles & "speeds"')
+    assert caption[0] == 'Angles & "speeds"'
     assert [attrs["scope"] for tag, attrs in seen if tag == "th"] == ["col", "col", "row", "row"]
     assert [attrs.get("id") for tag, attrs in seen if tag == "tr"] == [None, "p", "q"]
 

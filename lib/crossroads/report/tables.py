@@ -23,7 +23,7 @@ def table(
 ) -> str:
     """An HTML table that scrolls inside its own box on narrow screens.
 
-    label : what the table holds, read out by screen readers.
+    label : what the table holds; its caption, and what screen readers call its box.
     header, rows : cells as HTML (escape plain text); the first cell of a row is its heading.
     row_tags : attributes of each `<tr>`, where rows carry any.
     """
@@ -35,7 +35,7 @@ def table(
         body.append(f'<tr{tag}><th scope="row">{first}</th>{cells}</tr>')
     lines = [
         f'<div class="cr-table" role="region" tabindex="0" aria-label="{escape(label)}">',
-        f'<table class="table">\n<thead><tr>{head}</tr></thead>\n<tbody>',
+        f'<table class="table">\n<caption>{escape(label)}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>',
         *body,
         "</tbody>\n</table>\n</div>\n",
     ]
@@ -110,7 +110,7 @@ def claim_cells(
     return [
         says,
         printed,
-        "<br>".join(_rule(part, rules) for part in (claim, *claim["also"])),
+        ";<br>".join(_rule(part, rules) for part in (claim, *claim["also"])),
         "".join(_measured(part, claim, recorded) for part in (claim, *claim["also"])),
         f'<a href="{page}#{control["figure"]}">{name}</a>: {value}<small>{outcome}<br>'
         f"{escape(control['what'])}</small>",

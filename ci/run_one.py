@@ -127,8 +127,9 @@ def _execute(run: Run, work: Path, executed: Path, workers: int, cells: list[flo
         request_save_on_cell_execute=False,  # else all of it is written twice a cell
         execution_timeout=CELL_TIMEOUT_S.get(run.size),
         on_cell_start=on_cell_start,
-        # Else ipykernel warns about unencrypted TCP at every start.
-        config=Config({"KernelManager": {"transport_encryption": "auto"}}),
+        # Else ipykernel warns about unencrypted TCP at every start, and a kernel that has had workers, which
+        # never ends by itself, is asked for 2.5 s before it is made to.
+        config=Config({"KernelManager": {"transport_encryption": "auto", "shutdown_wait_time": 1.0}}),
     )
     cells.append(time.time())
 

@@ -214,6 +214,9 @@ def plan(settings: SpeechSettings, story: tuple[Telling, ...], seed: int) -> dic
         once[name] = replace(hears(main, delay=delay), shift_s=shift / 1000)
     units = {name: [replace(unit, model=model) for model in models] for name, unit in repeated.items()}
     units |= {name: [unit] for name, unit in once.items()}
+    # Those who hear the same come together, so that a worker simulates them once, not each time they come.
+    groups = list(dict.fromkeys(those[0].brain for those in units.values()))
+    units = dict(sorted(units.items(), key=lambda item: groups.index(item[1][0].brain)))
     # The first model of the reference is looked at from near.
     return {name: [replace(unit, shown=unit == main) for unit in those] for name, those in units.items()}
 

@@ -68,10 +68,11 @@ def log_mel(sound: np.ndarray, n_bands: int = 120, rate_hz: float = 120.0) -> np
     spread = sound.std()
     if not spread > 0:
         raise ValueError(f"a sound of {len(sound)} samples, all {sound[0]}: there is nothing to standardise")
-    power = _mel_power((sound - sound.mean()) / spread, n_bands, n_fft=512, hop=128, scale="htk")
-    power /= 512 * 3 / 8  # energy of the window
     n = round(len(sound) / SOUND_HZ * rate_hz)
-    return to_rate(np.log10(power + FLOOR), SOUND_HZ / 128, rate_hz, n)
+    kept = _nearest(1 + len(sound) // 128, SOUND_HZ / 128, rate_hz, n)
+    power = _mel_power((sound - sound.mean()) / spread, n_bands, n_fft=512, at=128 * kept, scale="htk")
+    power /= 512 * 3 / 8  # energy of the window
+    return np.log10(power + FLOOR)
 
 
 def whisper_mel(sound: np.ndarray) -> np.ndarray:
@@ -85,7 +86,7 @@ def whisper_mel(sound: np.ndarray) -> np.ndarray:
     ValueError : a sound that is not one line of finite samples, or shorter.
     """
     sound = _checked(sound, 200)
-    power = _mel_power(sound, 80, n_fft=400, hop=160, scale="slaney")[:, : len(sound) // 160]
+    power = _mel_power(sound, 80, n_fft=400, at=160 * np.arange(len(sound) // 160), scale="slaney")
     log = np.log10(np.maximum(power, np.float32(1e-10)))
     return (np.maximum(log, log.max() - 8) + 4) / 4
 
@@ -96,9 +97,7 @@ def to_rate(features: np.ndarray, from_hz: float, to_hz: float, n: int) -> np.nd
     So torch's "nearest" interpolation, which the published code uses, does. Sample i stands for the time
     i / to_hz; times beyond the end take the last sample.
     """
-    # A ratio such as 3 / 50 * 50 must not fall below 3 by rounding.
-    index = np.floor(np.arange(n) * (from_hz / to_hz) + 1e-6).astype(int)
-    return features[..., np.minimum(index, features.shape[-1] - 1)]
+    return features[..., _nearest(features.shape[-1], from_hz, to_hz, n)]
 
 
 def join_sentences(
@@ -118,6 +117,12 @@ def join_sentences(
     return np.concatenate([to_rate(f, from_hz, to_hz, stop - start) for f, start, stop in pairs], axis=-1)
 
 
+def _nearest(m: int, from_hz: float, to_hz: float, n: int) -> np.ndarray:
+    """Which of m samples at from_hz stand for n at to_hz; see `to_rate`."""
+    # A ratio such as 3 / 50 * 50 must not fall below 3 by rounding.
+    return np.minimum(np.floor(np.arange(n) * (from_hz / to_hz) + 1e-6).astype(int), m - 1)
+
+
 def _checked(sound: np.ndarray, n_least: int) -> np.ndarray:
     if sound.ndim != 1 or len(sound) <= n_least or not np.isfinite(sound).all():
         raise ValueError(
@@ -126,15 +131,15 @@ def _checked(sound: np.ndarray, n_least: int) -> np.ndarray:
     return sound.astype(np.float32, copy=False)
 
 
-def _mel_power(sound: np.ndarray, n_bands: int, n_fft: int, hop: int, scale: str) -> np.ndarray:
-    """(n_bands, 1 + n // hop) float32 Mel power of Hann windows around every hop-th sample."""
+def _mel_power(sound: np.ndarray, n_bands: int, n_fft: int, at: np.ndarray, scale: str) -> np.ndarray:
+    """(n_bands, len(at)) float32 Mel power of Hann windows around the samples `at`."""
     padded = np.pad(sound, n_fft // 2, mode="reflect")
-    frames = np.lib.stride_tricks.sliding_window_view(padded, n_fft)[::hop]
+    frames = np.lib.stride_tricks.sliding_window_view(padded, n_fft)
     window = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)).astype(np.float32)
     filters = _kept_filters(n_bands, n_fft, scale)
-    power = np.empty((n_bands, len(frames)), np.float32)
-    for start in range(0, len(frames), CHUNK):
-        part = rfft(frames[start : start + CHUNK] * window, overwrite_x=True)
+    power = np.empty((n_bands, len(at)), np.float32)
+    for start in range(0, len(at), CHUNK):
+        part = rfft(frames[at[start : start + CHUNK]] * window, overwrite_x=True)
         power[:, start : start + CHUNK] = filters @ (part.real**2 + part.imag**2).T
     return power
 

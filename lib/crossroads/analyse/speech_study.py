@@ -177,6 +177,7 @@ def plan(settings: SpeechSettings, story: tuple[Telling, ...], seed: int) -> dic
         repeated[f"share {share:g}, pretrained"] = rows["pretrained"]
         repeated[f"share {share:g}, mel"] = rows["contrastive"]
     repeated["acoustic, deep mel"] = of_acoustic["deep mel"]
+    repeated["leak, brain"] = replace(main, leaking=True)
     n_tested = settings.n_listeners[0]
     for n in settings.n_listeners:
         epochs = max(1, round(fitting.max_epochs * n / settings.n_subjects))
@@ -193,7 +194,6 @@ def plan(settings: SpeechSettings, story: tuple[Telling, ...], seed: int) -> dic
         "silent, EEG": hears(reference(settings, story, seed, "Broderick"), strength_nam=0.0),
         "identical": identical,
         "identical, no layer": replace(identical, shape=replace(shape, **ABLATIONS["no subject layer"])),
-        "leak, brain": replace(main, leaking=True),
         "leak, noise only": replace(silent, leaking=True),
         "leak, shuffled": replace(main, leaking=True, fitting=shuffled),
         "temperature": losing(main, "temperature"),

@@ -301,7 +301,7 @@ figures.show(
     fig,
     "fig-speech-recovery",
     caption="What comes back. **A** Mean weight of each sensor in the spatial attention. **B** Power of the "
-    f"planted sources; above it, the correlation of the two over {len(xy)} sensors, mean and 95 % interval "
+    f"planted sources; below it, the correlation of the two over {len(xy)} sensors, mean and 95 % interval "
     f"over {len(agreement)} initialisations. **C** Response to phonemes, mean and 95 % bootstrap interval "
     f"over {few} listeners. **D** Pairs of listeners: distance of their lead fields and of their matrices.",
     alt=f"Attention and source power correlate by {agreement.mean():.2f}. The response to phonemes is "
@@ -389,7 +389,7 @@ def set_row(name, n):
     """Cells of a data set."""
     listeners, hours = f"{n['listeners']}", f"{n['hours']:.1f}"
     train, test = f"{n['train']:,} / {n['train_words']:,}", f"{n['test']:,} / {n['test_words']:,}"
-    return [name, f"{n['sensors']}", listeners, hours, train, test, f"{100 * n['seen']:.1f} %"]
+    return [name, f"{n['sensors']}", listeners, hours, train, test, f"{100 * n['seen']:.1f}&nbsp;%"]
 
 
 simulated = {name: study.set_numbers(plan[f"{name}, pretrained"][0]) for name in settings.sets}

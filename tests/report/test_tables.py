@@ -29,7 +29,7 @@ def test_rules_in_words(rule, words):
 
 def test_a_single_value_has_no_interval():
     one = {"value": 82.0, "low": 82.0, "high": 82.0, "n": 1, "unit": "deg"}
-    assert tables.interval(one) == "82 deg<br><small>n&nbsp;=&nbsp;1</small>"
+    assert tables.interval(one) == "82&nbsp;deg<br><small>n&nbsp;=&nbsp;1</small>"
     ten = one | {"low": 78.0, "n": 10, "unit": ""}
     assert tables.interval(ten) == "82<br><small>78&nbsp;to&nbsp;82, n&nbsp;=&nbsp;10</small>"
     assert tables.interval(None) == "not measured"

@@ -130,7 +130,8 @@ def draw_recovery(
         "A": _sensors(axes[0, 0], xy, attention, "attention"),
         "B": _sensors(axes[0, 1], xy, lead_field_power, "lead field power"),
     }
-    axes[0, 1].set_title(f"r = {number(r.value)} ({number(r.low)} to {number(r.high)})", fontsize=9)
+    correlation = f"r = {number(r.value)} ({number(r.low)} to {number(r.high)})"
+    axes[0, 1].set_xlabel(f"{axes[0, 1].get_xlabel()}\n{correlation}")
     curves = {}
     for name, look in (
         ("planted", {"color": "black", "marker": "D", "ls": "--"}),

@@ -51,7 +51,7 @@ def interval(estimate: dict | None) -> str:
     """An estimate as it stands in claims.json: value and unit, below it the interval and n."""
     if estimate is None:
         return "not measured"
-    value = escape(quantity(estimate["value"], estimate["unit"]))
+    value = escape(quantity(estimate["value"], estimate["unit"])).replace(" ", "&nbsp;")
     low, high = number(estimate["low"]), number(estimate["high"])
     spread = "" if estimate["n"] == 1 else f"{low}&nbsp;to&nbsp;{high}, "
     return f"{value}<br><small>{spread}n&nbsp;=&nbsp;{estimate['n']}</small>"

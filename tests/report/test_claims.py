@@ -358,12 +358,12 @@ def test_recorded_results_stand_beside_this_build(chapter, tmp_path):
     head, row = table.split("</thead>")
     assert head.index("paper size") < head.index("real data")
     assert "2025-03-04, 0123456, a big one" in head
-    assert row.index("82 deg") < row.index("91 deg") < row.index("60 deg")
+    assert row.index("82&nbsp;deg") < row.index("91&nbsp;deg") < row.index("60&nbsp;deg")
 
     # The run itself needs no second column.
     ledger.run |= {"size": "paper", "data": "synthetic"}
-    assert "91 deg" not in ledger.table().data
-    assert "60 deg" in ledger.table().data
+    assert "91&nbsp;deg" not in ledger.table().data
+    assert "60&nbsp;deg" in ledger.table().data
 
 
 def test_text_of_the_file_is_escaped_in_tables(chapter, tmp_path):
@@ -372,7 +372,7 @@ def test_text_of_the_file_is_escaped_in_tables(chapter, tmp_path):
     assert "a &lt; b &amp; &lt;script&gt;" in ledger.table().data
     assert "<script" not in ledger.table().data
     assert "a drawing of the task" in ledger.not_drawn_table().data
-    assert "41 deg" in ledger.departures_table().data
+    assert "41&nbsp;deg" in ledger.departures_table().data
 
 
 @pytest.mark.parametrize("accepted", sorted(VERDICTS - {"reproduced"}))

@@ -8,6 +8,11 @@ from hypothesis import strategies as st
 from crossroads.models import fast_convolutions as fast
 
 
+@pytest.fixture(autouse=True)
+def small_layers_are_fast_ones(monkeypatch):
+    monkeypatch.setattr(fast, "NARROW", 0)
+
+
 def layer_and_input(n_windows, n_samples, n_in, n_out, dilation=1, activation="gelu", skip=False, seed=0):
     torch.manual_seed(seed)
     layer = fast.NormedConvolution(n_in, n_out, dilation, activation, skip).double()

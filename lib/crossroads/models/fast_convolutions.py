@@ -8,8 +8,8 @@ cache with their tiles.
 
 New memory costs as much as what is computed in it, so layers are functions with gradients of their own: no
 tensor of the batch's size is made that is not an output or needed for the gradient, which makes the tiles and
-the input of the activation again. Windows are (B, T, n), channels last. Elsewhere than on a CPU the same is
-composed of torch's own functions.
+the input of the activation again. Windows are (B, T, n), channels last. Where that saves nothing, in narrow
+layers and elsewhere than on a CPU, the same is composed of torch's own functions.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+NARROW = 128  # channels; with fewer, tiles cost more than the products they save
 PART = 2**18  # numbers of x or y in a part: 1 MB in single precision, the size of a core's cache
 # Evaluation of a kernel of 3 taps at the points 0, 1, -1, 2, -2 and infinity, scaled: the G of Lavin & Gray.
 TO_POINTS = (
@@ -54,7 +55,7 @@ class NormedConvolution(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         conv, norm = self.conv, self.norm
-        if x.device.type != "cpu":
+        if x.device.type != "cpu" or conv.in_channels < NARROW:
             return self.composed(x)
         if norm.training and norm.num_batches_tracked is not None:
             norm.num_batches_tracked.add_(1)
@@ -75,7 +76,7 @@ class GatedConvolution(nn.Conv1d):
         super().__init__(n_in, 2 * n_out, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.device.type != "cpu":
+        if x.device.type != "cpu" or self.in_channels < NARROW:
             return self.composed(x)
         return _Gated.apply(x, self.weight, self.bias, torch.is_grad_enabled())
 

@@ -27,7 +27,7 @@
 
 # %% tags=["parameters"]
 size: str = "book"  # ci | book | paper
-data: str = "synthetic"  # synthetic | alice | brennan-2019
+data: str = "synthetic"  # synthetic | alice | brennan-2019 | meg-masc
 seed: int = 0  # root of every random stream
 out: str = ""  # folder for results; empty: a temporary one
 
@@ -1012,8 +1012,9 @@ for key, condition, column in (
 # With `data="alice"` the story is a real reading: onsets, frequency and surprisal of 2,129 words of *Alice
 # in Wonderland*, as 33 people heard them {cite:p}`brennan2019`, each word said by espeak at its time. The
 # listeners are simulated as before. With `data="brennan-2019"` the recordings of these people are decoded
-# too: the rows of Table 2, on real brains. We had no copy of them. MEG-MASC {cite:p}`gwilliams2023` has a
-# loader in the library. The [data page](../book/data.md) says where all of them may be had.
+# too: the rows of Table 2, on real brains. With `data="meg-masc"` it is the MEG of 27 people who heard four
+# stories twice {cite:p}`gwilliams2023`. We had no copy of either. The [data page](../book/data.md) says where
+# all of them may be had.
 
 # %% tags=["hide-input"]
 where = data_folder("speech")
@@ -1022,14 +1023,15 @@ if data == "alice":
         f"The story is {len(story.words)} words of a real reading, {len(story.sound) / SOUND_HZ / 60:.1f} "
         "min."
     )
-elif data == "brennan-2019":
+elif data in study.PUBLISHED:
+    dataset = study.PUBLISHED[data]
     recorded = study.plan_recorded(settings, data, encoder, seed)
     recorded_results = sweep_groups(speech.decode, recorded, label="recordings")
     real = study.accuracy_table(recorded_results)
     rows = real.groupby(["condition", "model"], sort=False).top10.mean().reset_index()
-    rows = rows.rename(columns={"model": "seed", "condition": "model"}).assign(dataset="Brennan")
+    rows = rows.rename(columns={"model": "seed", "condition": "model"}).assign(dataset=dataset)
     chance = float(retrieval.chance(10, len(recorded_results["pretrained"][0]["word"])))
-    fig, numbers = paper.draw_main(rows[rows.model != "shuffled"], {"Brennan": chance}, drawing)
+    fig, numbers = paper.draw_main(rows[rows.model != "shuffled"], {dataset: chance}, drawing)
     figures.show(
         fig,
         "fig-speech-recorded",
@@ -1044,7 +1046,7 @@ elif data == "brennan-2019":
 elif where is None:
     print("No folder of real data: words and recordings are skipped.")
 else:
-    print("A folder of real data is there: try data='alice' or data='brennan-2019'.")
+    print("A folder of real data is there: try data='alice', 'brennan-2019' or 'meg-masc'.")
 
 # %% [markdown]
 # ## Claims

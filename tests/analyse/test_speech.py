@@ -84,7 +84,7 @@ def test_described_scores():
     story = Story(np.zeros(27 * SOUND_HZ, np.float32), edges, words, pd.DataFrame())
     timeline = Timeline(10.0, 31, 0, np.array([0]), np.array([0]), words[2:].assign(block=[0, 0, 1]))
     scores = np.log([[0.5, 0.3, 0.2], [0.6, 0.3, 0.1], [0.5, 0.1, 0.4]] * 2)
-    found = speech.describe(scores, story, timeline, LOUD)
+    found = speech.describe(scores, np.arange(2), story, timeline, LOUD)
     assert found["unseen"].tolist() == [False, True, False]
     assert found["subject"].tolist() == [0, 0, 0, 1, 1, 1]
     assert found["true"].tolist() == [0, 1, 2] * 2
@@ -133,12 +133,11 @@ def test_recorded_listeners_are_decoded_like_simulated_ones(monkeypatch, tmp_pat
     story, _ = speech.open_story(STORY)
     brain = replace(LOUD.brain, n_sensors=60)
     listeners = simulate_cohort(story, brain, 20.0, speech.group_seed(LOUD.seed, 0))
-    half = replace(
-        listeners[0], sentence_onset_s=np.where(np.arange(60) < 30, np.nan, listeners[0].sentence_onset_s)
-    )
+    half, _ = halves(listeners[0], "2")
     monkeypatch.setattr(
         speech.brennan2019, "load_cohort", lambda folder, rate_hz: (story, [half, *listeners])
     )
+    monkeypatch.setattr(speech.brennan2019, "load_story", lambda folder: story)
     simulated = speech.decode(replace(LOUD, brain=brain))
     recorded = speech.decode(replace(LOUD, brain=speech.Recorded("brennan-2019")))
     assert len(np.unique(recorded["subject"])) == 2
@@ -147,6 +146,43 @@ def test_recorded_listeners_are_decoded_like_simulated_ones(monkeypatch, tmp_pat
     told = speech.tell(speech.Telling(0, "brennan-2019", 0, 0, ""))
     np.testing.assert_array_equal(told["sound"], story.sound)
     assert told["words.word"].tolist() == story.words.word.tolist()
+
+
+def halves(recording, session):
+    """A recording as two pieces of a session, in each of which half of the sentences were heard."""
+    first = np.arange(len(recording.sentence_onset_s)) < 30
+    return [
+        replace(
+            recording,
+            session=f"{session}, task {i}",
+            sentence_onset_s=np.where(own, recording.sentence_onset_s, np.nan),
+        )
+        for i, own in enumerate((first, ~first))
+    ]
+
+
+def test_sessions_in_pieces_are_put_together_and_share_their_subject(monkeypatch, tmp_path):
+    """Two simulated listeners as two sessions of one person, and of a third half of one."""
+    (tmp_path / "speech").mkdir()
+    monkeypatch.setenv("CROSSROADS_DATA", str(tmp_path))
+    story, _ = speech.open_story(STORY)
+    brain = replace(LOUD.brain, n_sensors=60)
+    listeners = simulate_cohort(story, brain, 20.0, speech.group_seed(LOUD.seed, 0))
+    one, other = (halves(replace(who, subject="01"), str(i)) for i, who in enumerate(listeners))
+    lost, _ = halves(replace(listeners[0], subject="02"), "0")
+    pieces = [one[1], other[0], lost, other[1], one[0]]
+    monkeypatch.setattr(speech.meg_masc, "load_cohort", lambda folder, rate_hz: (story, pieces))
+    unit = replace(LOUD, brain=speech.Recorded("meg-masc"))
+    recorded, simulated = speech.decode(unit), speech.decode(replace(LOUD, brain=brain))
+    n = len(simulated["word"])
+    assert recorded["subject"].tolist() == [0] * 2 * n
+    assert len(recorded["subject_layer"]) == 1
+    assert len(simulated["subject_layer"]) == 2
+    # Without a layer for each subject, who is who makes no difference.
+    unit, alike = (
+        replace(u, shape=replace(u.shape, subject="none")) for u in (unit, replace(LOUD, brain=brain))
+    )
+    np.testing.assert_array_equal(speech.decode(unit)["rank"], speech.decode(alike)["rank"])
 
 
 def test_same_unit_same_bytes():

@@ -15,6 +15,7 @@ from crossroads.data.brennan2019 import (
     SUBJECTS,
     find_segments,
     load_cohort,
+    load_story,
 )
 from crossroads.data.listening import SOUND_HZ
 from crossroads.data.sampling import read_sound
@@ -145,6 +146,7 @@ def test_the_story_is_the_segments_one_after_another(stimuli):
     assert (len(story.sound), len(story.phonemes)) == (7.5 * SOUND_HZ, 0)
     second = read_sound(next((stimuli / "audio").glob("*2.wav")), "here")
     np.testing.assert_array_equal(story.sound[-4 * SOUND_HZ :], second)
+    assert load_story(stimuli).words.equals(story.words)
 
 
 def test_subjects_that_are_left_out_are_not_read(tmp_path):

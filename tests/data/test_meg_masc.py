@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.io import wavfile
 
 from crossroads.data.listening import SOUND_HZ
-from crossroads.data.meg_masc import load_cohort, parse_event
+from crossroads.data.meg_masc import load_cohort, load_story, parse_event
 from crossroads.data.sensor_arrays import flat_layout, sphere_centre
 
 N = 16_000  # 16 s at 1 kHz
@@ -118,6 +118,7 @@ def test_the_story_is_all_sounds_one_after_another(cohort):
     assert set(story.phonemes.symbol) == {"t"}
     steps = np.repeat([1000, 2000, 3000], [3 * SOUND_HZ, 2 * SOUND_HZ, 2.5 * SOUND_HZ])
     np.testing.assert_allclose(story.sound, steps / 32_767, rtol=1e-2)
+    assert load_story(cohort).words.equals(story.words)
 
 
 def test_every_task_is_a_recording(cohort):

@@ -1,5 +1,6 @@
 import hashlib
 import random
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,15 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from crossroads.data.listening import SOUND_HZ, Recording, Story
-from crossroads.data.speech_windows import Timeline, blocks, cut, on_story, scaling, split_of
+from crossroads.data.speech_windows import (
+    Timeline,
+    blocks,
+    cut,
+    join_sessions,
+    on_story,
+    scaling,
+    split_of,
+)
 
 RATE_HZ = 64.0
 NONE = pd.DataFrame(columns=["symbol", "onset_s", "duration_s"])
@@ -292,6 +301,33 @@ def test_a_sentence_beyond_the_recording():
     with pytest.raises(ValueError, match=ends):
         on_story(recording(np.ones(384), 64.0, [0.0, 3.5]), story, 64.0)
     assert on_story(recording(np.ones(384), 64.0, [0.0, 3.0]), story, 64.0).all()
+
+
+def piece(subject, session, value, heard):
+    """Three sentences of 2 s at a constant value, of which those are heard."""
+    onset = np.where(heard, [1.0, 4.0, 7.0], np.nan)
+    return replace(recording(np.full(1000, value), 64.0, onset), subject=subject, session=session)
+
+
+def test_a_session_is_all_its_pieces_where_every_sentence_was_heard_once():
+    story = tell([[128, 128, 128]])
+    pieces = [
+        piece("02", "0, task 1", 1.0, [False, True, True]),
+        piece("01", "0", 5.0, [True, True, True]),
+        piece("02", "1, task 0", 9.0, [True, True, False]),  # the last is missing
+        piece("02", "0, task 0", 2.0, [True, False, False]),
+        piece("03", "0, task 0", 8.0, [True, True, True]),  # the first was heard twice
+        piece("03", "0, task 1", 8.0, [True, False, False]),
+        piece("02", "2", 3.0, [True, True, True]),
+    ]
+    found = join_sessions(pieces, story, 64.0)
+    assert found.x.dtype == np.float32
+    expected = np.repeat([[2.0, 1.0, 1.0], [5.0] * 3, [3.0] * 3], 128, axis=1)
+    np.testing.assert_array_equal(found.x[:, 0], expected)
+    assert found.subject.tolist() == [0, 1, 0]
+    np.testing.assert_array_equal(found.xy, [[0.5, 0.5]])
+    with pytest.raises(ValueError, match=r"heard once.*\('02', '1'\): '2 of 3', \('03', '0'\): '2 of 3'"):
+        join_sessions([pieces[2], *pieces[4:6]], story, 64.0)
 
 
 def timeline(train, n_window=91, rate_hz=30.0):

@@ -45,7 +45,7 @@ def decoder(seed=0, loss="clip", radius=0.2, speech=None):
     generator = torch.Generator().manual_seed(seed)
     shape = BrainShape(N_FEATURES, d1=8, d2=8, n_blocks=1, harmonics=4, dropout_radius=radius)
     brain = BrainModule(N_RECORDINGS, GRID, shape, generator)
-    return Decoder(brain, speech or torch.nn.Identity(), loss == "temperature")
+    return Decoder(brain, speech or torch.nn.Identity(), loss == "temperature", torch.arange(N_RECORDINGS))
 
 
 def decoder_with_speech():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,13 +14,13 @@ import torch
 from torch import nn
 
 from crossroads.analyse import retrieval
-from crossroads.data import brennan2019
-from crossroads.data.listening import SOUND_HZ, Recording, Story
-from crossroads.data.listening_brain import RATE_HZ, Brain, Listener, listeners, simulate_cohort
+from crossroads.data import brennan2019, meg_masc
+from crossroads.data.listening import SOUND_HZ, Story
+from crossroads.data.listening_brain import Brain, Listener, listeners, simulate_cohort
 from crossroads.data.sensor_arrays import sensor_array, take
 from crossroads.data.settings import ROOT, data_folder
 from crossroads.data.sound_features import join_sentences, log_mel
-from crossroads.data.speech_windows import Timeline, cut, on_story, scaling
+from crossroads.data.speech_windows import Sessions, Timeline, cut, join_sessions, scaling
 from crossroads.data.spoken_stories import read_aloud, tell_story
 from crossroads.data.story_text import write_sentences
 from crossroads.data.units import code_key, stored
@@ -30,7 +32,8 @@ from crossroads.models.device import device
 from crossroads.models.speech_encoders import WHISPER_HZ, encode_sentences
 
 FEATURES = ("pretrained", "mel", "deep mel")
-RECORDED = {"brennan-2019": "easycap-60"}  # real data sets, and their sensors
+# Real data sets: their loaders, and their folders beside each other.
+RECORDED = {"brennan-2019": (brennan2019, "brennan2019"), "meg-masc": (meg_masc, "meg-masc")}
 SALT = 12  # of the split's hash, as published
 MEL_BANDS = 40  # that a learned network starts from
 TOP = 5  # candidates that are kept of every trial
@@ -58,7 +61,7 @@ class Telling:
 
 @dataclass(frozen=True)
 class Recorded:
-    """Listeners of a real data set, of RECORDED: all who heard every sentence."""
+    """Listeners of a real data set, of RECORDED: all sessions in which every sentence was heard."""
 
     name: str
 
@@ -103,7 +106,8 @@ def tell(unit: Telling) -> dict[str, np.ndarray]:
     """
     rng = np.random.default_rng(np.random.SeedSequence(unit.seed, spawn_key=(0, unit.part)))
     if unit.voice in RECORDED:
-        story, _ = _recorded(unit.voice, RATE_HZ)
+        loader, folder = _recorded(unit.voice)
+        story = loader.load_story(folder)
     elif unit.voice == "alice":
         story = read_aloud(unit.part, unit.n_sentences)
     else:
@@ -179,15 +183,15 @@ def sound_features(unit: Decoding, timeline: Timeline) -> np.ndarray:
 @lru_cache(maxsize=1)
 def open_group(
     tellings: tuple[Telling, ...], brain: Brain | Recorded, rate_hz: float, seed: int, group: int
-) -> np.ndarray:
-    """Recordings of listeners to a story, on its timeline: (n_recordings, C, n)."""
+) -> Sessions:
+    """What listeners to a story were recorded, on its timeline."""
     story, _ = open_story(tellings)
     if isinstance(brain, Brain):
         recordings = simulate_cohort(story, brain, rate_hz, group_seed(seed, group))
     else:
-        _, everybody = _recorded(brain.name, rate_hz)
-        recordings = [one for one in everybody if np.isfinite(one.sentence_onset_s).all()]
-    return np.stack([on_story(recording, story, rate_hz) for recording in recordings])
+        loader, folder = _recorded(brain.name)
+        _, recordings = loader.load_cohort(folder, rate_hz)
+    return join_sessions(recordings, story, rate_hz)
 
 
 def people_of(unit: Decoding) -> list[Listener]:
@@ -197,9 +201,8 @@ def people_of(unit: Decoding) -> list[Listener]:
 
 
 def layout_of(unit: Decoding) -> np.ndarray:
-    """Flat layout (C, 2) of a unit's sensors."""
-    if isinstance(unit.brain, Recorded):
-        return sensor_array(RECORDED[unit.brain.name]).xy
+    """Flat layout (C, 2) of the sensors of simulated listeners."""
+    assert isinstance(unit.brain, Brain)
     array = sensor_array(unit.brain.array)
     return array.xy[take(array, unit.brain.n_sensors)]
 
@@ -228,36 +231,35 @@ def decode(unit: Decoding) -> dict[str, np.ndarray]:
     surest hit its index "example", "x" (C, T), "z" and "y" (F, T).
     """
     torch.backends.cuda.matmul.allow_tf32 = True  # as in a GPU's convolutions; not the CPU's products
-    timeline = timeline_of(unit)
-    windows = _windows(unit, timeline, device())
-    n_recordings, xy = len(windows.centre), layout_of(unit)
+    timeline, sessions = timeline_of(unit), _sessions(unit)
+    windows = _windows(unit, sessions, timeline, device())
     _, weights_seed, order_seed = _seeds(unit)
-    decoder = _decoder(unit, n_recordings, xy, weights_seed).to(device())
+    decoder = _decoder(unit, sessions, weights_seed).to(device())
     checkpoint = ROOT / "build/checkpoints" / f"{_name(unit)}.pt"
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    history = fit(decoder, windows, timeline, n_recordings, unit.fitting, order_seed, checkpoint)
+    history = fit(decoder, windows, timeline, len(sessions.x), unit.fitting, order_seed, checkpoint)
     brain, shape = decoder.brain, unit.shape
     attention = brain.attention(0).detach().mean(0).cpu().numpy() if shape.spatial_attention else np.nan
     matrices = brain.subject_layer.detach().flatten(1).cpu().numpy() if shape.subject == "layer" else np.nan
-    scores = _scores(decoder, windows, timeline, n_recordings)
+    scores = _scores(decoder, windows, timeline)
     found = {
         "history": history,
-        "attention": np.broadcast_to(attention, len(xy)),
+        "attention": np.broadcast_to(attention, len(sessions.xy)),
         "subject_layer": np.asarray(matrices),
-        **describe(scores, open_story(unit.story)[0], timeline, unit),
+        **describe(scores, sessions.subject, open_story(unit.story)[0], timeline, unit),
     }
     return found | _example(decoder, windows, timeline, scores) if unit.shown else found
 
 
 def decode_linear(unit: Decoding) -> dict[str, np.ndarray]:
-    """Rank the candidates by a linear backward model instead, one for each listener.
+    """Rank the candidates by a linear backward model instead, one for each session.
 
     Lags of 0 to 0.4 s, without the unit's shift; the ridge is chosen within the training windows, of which
     every second is used: neighbours share five sixths of their samples. Returns what `describe` does.
     """
     unit = replace(unit, shift_s=0.0)
-    timeline = timeline_of(unit)
-    windows = _windows(unit, timeline, "cpu")
+    timeline, sessions = timeline_of(unit), _sessions(unit)
+    windows = _windows(unit, sessions, timeline, "cpu")
     lags = np.arange(round(LONGEST_LAG_S * unit.rate_hz) + 1)
     train, test = (
         torch.tensor(np.array(a)) for a in (timeline.train[::2], timeline.test["sample"].to_numpy())
@@ -266,17 +268,20 @@ def decode_linear(unit: Decoding) -> dict[str, np.ndarray]:
     n = y.shape[-1]
     blocks = n * np.column_stack([np.arange(len(train)), np.arange(1, len(train) + 1)])
     scores = []
-    for recording in range(len(windows.centre)):
+    for recording in range(len(sessions.x)):
         x, x_test = (windows.brain(torch.full_like(a, recording), a) for a in (train, test))
         brain, sound = (a.permute(1, 0, 2).flatten(1).numpy() for a in (x, y))
         model = fit_backward(brain, sound, blocks, lags, RIDGES)
         found = torch.from_numpy(model.predict(x_test.numpy())).float()
         scores.append(match_scores(found, candidates))
-    return describe(torch.cat(scores).numpy(), open_story(unit.story)[0], timeline, unit)
+    story, _ = open_story(unit.story)
+    return describe(torch.cat(scores).numpy(), sessions.subject, story, timeline, unit)
 
 
-def describe(scores: np.ndarray, story: Story, timeline: Timeline, unit: Decoding) -> dict[str, np.ndarray]:
-    """Ranks and probabilities of scores (n_subjects * n_candidates, n_candidates).
+def describe(
+    scores: np.ndarray, subject: np.ndarray, story: Story, timeline: Timeline, unit: Decoding
+) -> dict[str, np.ndarray]:
+    """Ranks and probabilities of scores (n_sessions * n_candidates, n_candidates), subject (n_sessions,).
 
     Returns
     -------
@@ -288,8 +293,7 @@ def describe(scores: np.ndarray, story: Story, timeline: Timeline, unit: Decodin
     blocks of sentences, within which slow noise is alike, are exchanged; "p_top10".
     """
     test = timeline.test
-    n_subjects = len(scores) // len(test)
-    true = np.tile(np.arange(len(test)), n_subjects)
+    true = np.tile(np.arange(len(test)), len(subject))
     onset_s, word, sentence, block = (
         test[name].to_numpy() for name in ("onset_s", "word", "sentence", "block")
     )
@@ -311,7 +315,7 @@ def describe(scores: np.ndarray, story: Story, timeline: Timeline, unit: Decodin
         "onset_s": onset_s,
         "sentence": sentence,
         "unseen": unseen,
-        "subject": np.repeat(np.arange(n_subjects), len(test)),
+        "subject": np.repeat(subject, len(test)),
         "true": true,
         "rank": retrieval.ranks(scores, true),
         "rank_near": retrieval.tolerant_ranks(scores, true, onset_s),
@@ -344,14 +348,15 @@ def _example(
     }
 
 
-@lru_cache(maxsize=1)
-def _recorded(name: str, rate_hz: float) -> tuple[Story, list[Recording]]:
+def _recorded(name: str) -> tuple[Any, Path]:
+    """Loader and folder of a real data set."""
+    loader, place = RECORDED[name]
     folder = data_folder("speech")
     if folder is None:
         raise FileNotFoundError(
             f"CROSSROADS_DATA has no folder `speech` with the recordings {name}; see page Data"
         )
-    return brennan2019.load_cohort(folder / "brennan2019", rate_hz)
+    return loader, folder / place
 
 
 def _name(unit: Decoding) -> str:
@@ -371,35 +376,39 @@ def group_seed(seed: int, group: int) -> int:
     return int(np.random.SeedSequence(seed, spawn_key=(1, group)).generate_state(1)[0])
 
 
-def _windows(unit: Decoding, timeline: Timeline, where: torch.device | str) -> Windows:
-    x = open_group(unit.story, unit.brain, unit.rate_hz, unit.seed, unit.group)
+def _sessions(unit: Decoding) -> Sessions:
+    return open_group(unit.story, unit.brain, unit.rate_hz, unit.seed, unit.group)
+
+
+def _windows(unit: Decoding, sessions: Sessions, timeline: Timeline, where: torch.device | str) -> Windows:
     rng = np.random.default_rng(_seeds(unit)[0])
-    centre, spread = np.stack([scaling(recording, timeline, rng) for recording in x], axis=1)
-    return Windows(x, centre, spread, sound_features(unit, timeline), timeline, unit.clamp, where)
+    centre, spread = np.stack([scaling(x, timeline, rng) for x in sessions.x], axis=1)
+    return Windows(sessions.x, centre, spread, sound_features(unit, timeline), timeline, unit.clamp, where)
 
 
-def _decoder(unit: Decoding, n_subjects: int, xy: np.ndarray, seed: int) -> Decoder:
+def _decoder(unit: Decoding, sessions: Sessions, seed: int) -> Decoder:
     generator = torch.Generator().manual_seed(seed)
     shape = replace(unit.shape, n_outputs=unit.n_features)
-    brain = BrainModule(n_subjects, torch.from_numpy(xy)[None].float(), shape, generator)
+    subject, xy = torch.from_numpy(sessions.subject), torch.from_numpy(sessions.xy).float()
+    brain = BrainModule(int(subject.max()) + 1, xy[None], shape, generator)
     speech: nn.Module = nn.Identity()
     if unit.features == "deep mel":
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed + 1)
             speech = DeepMel(MEL_BANDS, unit.n_features, shape.d2, shape.n_blocks)
-    return Decoder(brain, speech, unit.fitting.loss == "temperature")
+    return Decoder(brain, speech, unit.fitting.loss == "temperature", subject)
 
 
 @torch.no_grad()
-def _scores(decoder: Decoder, windows: Windows, timeline: Timeline, n_recordings: int) -> np.ndarray:
-    """(n_recordings * n_candidates, n_candidates), those of the first recording first."""
+def _scores(decoder: Decoder, windows: Windows, timeline: Timeline) -> np.ndarray:
+    """(n_sessions * n_candidates, n_candidates), those of the first recording first."""
     decoder.eval()
     starts = torch.tensor(timeline.test["sample"].to_numpy(copy=True))
     y = decoder.speech(windows.sound(starts))
     scores = []
-    for recording in range(n_recordings):
+    for recording, subject in enumerate(decoder.subject.tolist()):
         x = windows.brain(torch.full_like(starts, recording), starts)
-        scores.append(match_scores(encode(decoder.brain, x, recording, 0), y))
+        scores.append(match_scores(encode(decoder.brain, x, subject, 0), y))
     scale = 1.0 if decoder.log_scale is None else float(decoder.log_scale.exp())
     return torch.cat(scores).cpu().numpy() * scale
 

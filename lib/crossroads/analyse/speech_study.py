@@ -37,6 +37,7 @@ ARRAYS = {
     "Schoffelen": ("ctf-275", 273),
 }
 MAIN = "Gwilliams"
+PUBLISHED = {"brennan-2019": "Brennan", "meg-masc": "Gwilliams"}  # the paper's names of real data sets
 N_COMPARED = 128  # sensors at most where MEG is compared with EEG, as published
 CLAMP, SHIFT_MS = 20.0, 150.0  # as published
 ABLATIONS: dict[str, dict] = {
@@ -224,7 +225,7 @@ def plan(settings: SpeechSettings, story: tuple[Telling, ...], seed: int) -> dic
 def plan_recorded(settings: SpeechSettings, name: str, encoder: str, seed: int) -> dict[str, list[Decoding]]:
     """The rows of Table 2 on recordings, and pairs shuffled in training; one unit a model."""
     story = (Telling(0, name, 0, 0, encoder),)
-    main = replace(reference(settings, story, seed, "Brennan"), brain=Recorded(name))
+    main = replace(reference(settings, story, seed, PUBLISHED[name]), brain=Recorded(name))
     shuffled = replace(main, fitting=replace(main.fitting, shuffled=True))
     units = table_2(settings, main) | {"shuffled": shuffled}
     return {row: [replace(unit, model=m) for m in range(settings.n_models)] for row, unit in units.items()}

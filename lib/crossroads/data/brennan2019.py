@@ -67,12 +67,7 @@ def load_cohort(folder: Path, rate_hz: float = 120.0) -> tuple[Story, list[Recor
     """
     folder = Path(folder)
     resampling(RATE_HZ, rate_hz)
-    stimuli = folder / "stimuli" if (folder / "stimuli").is_dir() else folder / "audio"
-    tables = [path / "AliceChapterOne-EEG.csv" for path in (folder, stimuli)]
-    table = next((path for path in tables if path.is_file()), None)
-    if table is None:
-        raise FileNotFoundError(f"{tables[0]}: no such file; get it from {SOURCE}")
-    sounds = _sounds(stimuli, table)
+    table, sounds = _stimuli(folder)
     story, segments = _story(table, sounds)
     files = {path.stem: path for path in folder.glob("S??.mat")}
     files = files or {path.name[:3]: path for path in folder.rglob("S??_alice-raw.fif")}
@@ -83,6 +78,11 @@ def load_cohort(folder: Path, rate_hz: float = 120.0) -> tuple[Story, list[Recor
             f"{SUBJECTS[1]}, ...); get them from {SOURCE}"
         )
     return story, [_recording(files[name], name, story, segments, sounds, rate_hz) for name in subjects]
+
+
+def load_story(folder: Path) -> Story:
+    """The story of `load_cohort` alone; errors as there."""
+    return _story(*_stimuli(Path(folder)))[0]
 
 
 def find_segments(heard: np.ndarray, rate_hz: float, sounds: Sequence[np.ndarray]) -> np.ndarray:
@@ -116,6 +116,16 @@ def find_segments(heard: np.ndarray, rate_hz: float, sounds: Sequence[np.ndarray
         best = int(correlation.argmax())
         found.append((best / rate_hz, correlation[best]))
     return np.array(found)
+
+
+def _stimuli(folder: Path) -> tuple[Path, dict[int, np.ndarray]]:
+    """The table of words, and the sounds of its segments."""
+    stimuli = folder / "stimuli" if (folder / "stimuli").is_dir() else folder / "audio"
+    tables = [path / "AliceChapterOne-EEG.csv" for path in (folder, stimuli)]
+    table = next((path for path in tables if path.is_file()), None)
+    if table is None:
+        raise FileNotFoundError(f"{tables[0]}: no such file; get it from {SOURCE}")
+    return table, _sounds(stimuli, table)
 
 
 def _sounds(folder: Path, table: Path) -> dict[int, np.ndarray]:

@@ -84,7 +84,7 @@ class Recording:
     sfreq : samples a second [Hz].
     kind : "meg" or "eeg".
     xy : (n_channels, 2) flat layout of the sensors, each axis from 0 to 1.
-    subject, session : names.
+    subject, session : names; a session that was recorded in pieces has "session, piece" for each.
     sentence_onset_s : (n_sentences,) when each of the story's sentences begins in x [s]; NaN: not heard.
     names : of the channels.
 

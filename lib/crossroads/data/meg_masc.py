@@ -70,16 +70,15 @@ def load_cohort(folder: Path, rate_hz: float = 120.0) -> tuple[Story, list[Recor
     """
     folder = Path(folder)
     resampling(RATE_HZ, rate_hz)
-    paths = mne_bids.find_matching_paths(
-        folder, sessions=SESSIONS, tasks=TASKS, datatypes="meg", suffixes="meg", extensions=[".con", ".fif"]
-    )
-    if not paths:
-        raise FileNotFoundError(
-            f"{folder}: no sub-XX/ses-0/meg/sub-XX_ses-0_task-0_meg.con or the like; get them from {SOURCE}"
-        )
-    runs = [_read_events(path) for path in sorted(paths, key=lambda path: str(path.fpath))]
+    runs = _runs(folder)
     story, sentences = _story(folder / "stimuli" / "audio", runs)
     return story, [_recording(run, sentences, rate_hz) for run in runs]
+
+
+def load_story(folder: Path) -> Story:
+    """The stories of `load_cohort` alone; errors as there."""
+    folder = Path(folder)
+    return _story(folder / "stimuli" / "audio", _runs(folder))[0]
 
 
 def parse_event(text: str) -> dict[str, Any]:
@@ -100,6 +99,17 @@ def parse_event(text: str) -> dict[str, Any]:
             f"fields: {FIELDS}"
         )
     return event
+
+
+def _runs(folder: Path) -> list[_Run]:
+    paths = mne_bids.find_matching_paths(
+        folder, sessions=SESSIONS, tasks=TASKS, datatypes="meg", suffixes="meg", extensions=[".con", ".fif"]
+    )
+    if not paths:
+        raise FileNotFoundError(
+            f"{folder}: no sub-XX/ses-0/meg/sub-XX_ses-0_task-0_meg.con or the like; get them from {SOURCE}"
+        )
+    return [_read_events(path) for path in sorted(paths, key=lambda path: str(path.fpath))]
 
 
 def _read_events(path: mne_bids.BIDSPath) -> _Run:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -146,6 +147,45 @@ def on_story(recording: Recording, story: Story, rate_hz: float) -> np.ndarray:
         piece = x[:, source : source + last - first]
         aligned[:, first : first + piece.shape[1]] = piece
     return aligned
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """What people heard of a story, a session each, on its timeline.
+
+    x : (n_sessions, C, n_samples) float32. subject : (n_sessions,) whose each is, numbered from 0.
+    xy : (C, 2) flat layout of the sensors, that of the first session.
+    """
+
+    x: np.ndarray
+    subject: np.ndarray
+    xy: np.ndarray
+
+
+def join_sessions(recordings: Sequence[Recording], story: Story, rate_hz: float) -> Sessions:
+    """The sessions in which every sentence was heard once, each put together from its pieces.
+
+    Raises
+    ------
+    ValueError : no such session, or a piece that ends before its last sentence does.
+    """
+    pieces: dict[tuple[str, str], list[Recording]] = {}
+    for one in recordings:
+        pieces.setdefault((one.subject, one.session.partition(",")[0]), []).append(one)
+    heard = {key: np.isfinite([one.sentence_onset_s for one in those]) for key, those in pieces.items()}
+    whole = [key for key, told in heard.items() if (told.sum(0) == 1).all()]
+    if not whole:
+        least = {key: f"{(told.sum(0) == 1).sum()} of {told.shape[1]}" for key, told in heard.items()}
+        raise ValueError(
+            f"no session in which every sentence was heard once; once were, by subject and session: {least}: "
+            "are recordings missing, or events of some?"
+        )
+    xy = pieces[whole[0]][0].xy
+    x = np.zeros((len(whole), len(xy), round(len(story.sound) / SOUND_HZ * rate_hz)), np.float32)
+    for joined, key in zip(x, whole, strict=True):
+        for one in pieces[key]:
+            joined += on_story(one, story, rate_hz)
+    return Sessions(x, pd.factorize(np.array([name for name, _ in whole]))[0], xy)
 
 
 def scaling(x: np.ndarray, timeline: Timeline, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

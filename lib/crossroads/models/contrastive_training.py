@@ -77,9 +77,10 @@ class Windows:
         self.n_base = round(BASELINE_S * timeline.rate_hz)
         self._of_brain = slice(max(shift, 0), n + min(shift, 0))
         self._of_sound = slice(max(-shift, 0), n - max(shift, 0))
-        scaled = torch.from_numpy(x / spread[..., None]).float().to(device)
+        scaled = np.empty(x.shape, np.float32)
+        np.divide(x, spread[..., None], out=scaled, casting="same_kind")  # x may fill half of the memory
         self.centre = torch.from_numpy(centre / spread).float().to(device)[..., None]
-        self._x = scaled.unfold(2, n, 1)
+        self._x = torch.from_numpy(scaled).to(device).unfold(2, n, 1)
         self._y = torch.from_numpy(y).float().to(device).unfold(1, n, 1).permute(1, 0, 2)
 
     def brain(self, recording: Tensor, start: Tensor) -> Tensor:
@@ -94,16 +95,22 @@ class Windows:
 
 
 class Decoder(nn.Module):
-    """A brain module, and what features of sound go through: nothing, or a network learned with it."""
+    """A brain module, and what features of sound go through: nothing, or a network learned with it.
 
-    def __init__(self, brain: BrainModule, speech: nn.Module, learned_scale: bool) -> None:
+    subject : (n_recordings,) whose each recording is, a number of the brain module's subjects.
+    """
+
+    subject: Tensor
+
+    def __init__(self, brain: BrainModule, speech: nn.Module, learned_scale: bool, subject: Tensor) -> None:
         super().__init__()
         self.brain, self.speech = brain, speech
+        self.register_buffer("subject", subject, persistent=False)
         self.log_scale = nn.Parameter(torch.zeros(())) if learned_scale else None
 
     def loss(self, x: Tensor, y: Tensor, recording: Tensor, kind: str) -> Tensor:
-        """Loss of a batch of windows x (B, C, T) and sounds y (B, F, T); a recording is a subject here."""
-        z, y = self.brain(x, recording, 0), self.speech(y)
+        """Loss of a batch of windows x (B, C, T) of recordings (B,) and of sounds y (B, F, T)."""
+        z, y = self.brain(x, self.subject[recording], 0), self.speech(y)
         if kind == "regression":
             return regression_loss(z, y)
         return clip_loss(match_scores(z, y), self.log_scale, kind == "symmetric")

@@ -27,6 +27,11 @@ class Killed(Exception):
     pass
 
 
+@pytest.fixture(autouse=True)
+def every_epoch_is_saved(monkeypatch):
+    monkeypatch.setattr(contrastive_training, "SAVE_S", 0.0)
+
+
 def planted(noise=0.1, device="cpu"):
     """Sensors are fixed mixtures, one a recording, of the features `N_SHIFT` samples before, and noise."""
     rng = np.random.default_rng(0)
@@ -280,6 +285,14 @@ def test_a_run_killed_in_its_second_epoch_ends_as_if_it_had_not_been(tmp_path, o
         np.testing.assert_array_equal(train(resumed, file), history)
     assert len(validated) == 3  # the first epoch was not trained again
     assert state(resumed) == state(whole)
+    assert not list(tmp_path.iterdir())
+
+
+def test_epochs_that_end_soon_after_each_other_are_not_saved(tmp_path, monkeypatch):
+    monkeypatch.setattr(contrastive_training, "SAVE_S", 10.0)
+    given_validation(monkeypatch, [2.0, 1.0, None])
+    with pytest.raises(Killed):
+        train(decoder(), tmp_path / "run")
     assert not list(tmp_path.iterdir())
 
 

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from crossroads.data.speech_windows import BASELINE_S, Timeline
 from crossroads.models.brain_module import BrainModule
 from crossroads.models.contrastive_losses import clip_loss, match_scores, regression_loss
 
+SAVE_S = 10.0  # between checkpoints, at least
 LOSSES = ("clip", "symmetric", "temperature", "regression")
 
 
@@ -120,11 +122,12 @@ def fit(
     decoder: Decoder, windows: Windows, timeline: Timeline, n_recordings: int, fitting: Fitting, seed: int,
     checkpoint: Path,
 ) -> np.ndarray:  # fmt: skip
-    """Train in place, where the decoder is; a killed run goes on from its last epoch, to the same weights.
+    """Train in place, where the decoder is; a killed run goes on from its checkpoint, to the same weights.
 
     Parameters
     ----------
-    seed : of the order of windows. checkpoint : file that the run goes on from; deleted at the end.
+    seed : of the order of windows. checkpoint : file that the run goes on from, written after epochs that end
+        SAVE_S or more after the last one; deleted at the end.
 
     Returns
     -------
@@ -138,6 +141,7 @@ def fit(
     optimiser = torch.optim.Adam(decoder.parameters(), fitting.learning_rate, fused=True)
     history: list[tuple[float, float]] = []
     best = {name: value.clone() for name, value in decoder.state_dict().items()}
+    saved = monotonic()
     if checkpoint.is_file():
         stored = torch.load(checkpoint, map_location="cpu", weights_only=True)
         decoder.load_state_dict(stored["weights"])
@@ -157,7 +161,9 @@ def fit(
         history.append((float(total) / fitting.epoch_steps, valid))
         if int(np.argmin([v for _, v in history])) == len(history) - 1:  # a tie is no improvement
             best = {name: value.clone() for name, value in decoder.state_dict().items()}
-        _save(checkpoint, decoder, optimiser, history, best)
+        if monotonic() - saved >= SAVE_S:
+            _save(checkpoint, decoder, optimiser, history, best)
+            saved = monotonic()
     decoder.load_state_dict(best)
     checkpoint.unlink(missing_ok=True)
     return np.array(history)

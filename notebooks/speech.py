@@ -492,7 +492,7 @@ rows = pd.concat(
     [
         pd.DataFrame({"variant": name, "difference": lost / 100, "item": np.arange(len(lost))})
         for name in taken
-        for lost in [compared(name, "Gwilliams, pretrained", "top10")]
+        for lost in [compared(name, "Gwilliams, pretrained", "top10", by="subject")]
     ]
 )
 fig, numbers = paper.draw_ablations(rows, drawing)
@@ -512,7 +512,8 @@ figures.show(
 
 # %% tags=["hide-input"]
 tests = {
-    name: retrieval.paired_wilcoxon(compared(name, "Gwilliams, pretrained", "top10"), 0.0) for name in taken
+    name: retrieval.paired_wilcoxon(compared(name, "Gwilliams, pretrained", "top10", by="subject"), 0.0)
+    for name in taken
 }
 rows = [[name, f"{t.difference:.1f}".replace("-", "−"), f"{t.p:.2g}", f"{t.n}"] for name, t in tests.items()]
 HTML(tables.table("Wilcoxon tests of the ablations", ("Taken away", "Points", "p (Wilcoxon)", "n"), rows))

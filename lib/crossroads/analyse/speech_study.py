@@ -82,7 +82,7 @@ class SpeechSettings:
     max_epochs: int
     patience: int
     n_models: int  # initialisations
-    ablations: tuple[str, ...]  # those that change the module, of ABLATIONS
+    ablations: tuple[str, ...]  # of ABLATIONS, beside "no subject layer"
     shares: tuple[float, ...]  # of phonemes and words in what the brain follows, from 0 to 1
     strengths_nam: tuple[float, ...]
     n_listeners: tuple[int, ...]  # trained on; the first of them are tested in all cases
@@ -179,6 +179,10 @@ def plan(settings: SpeechSettings, story: tuple[Telling, ...], seed: int) -> dic
         repeated[f"share {share:g}, mel"] = rows["contrastive"]
     repeated["acoustic, deep mel"] = of_acoustic["deep mel"]
     repeated["leak, brain"] = replace(main, leaking=True)
+    no_layer = replace(shape, **ABLATIONS["no subject layer"])
+    repeated["no subject layer"] = replace(main, shape=no_layer)
+    repeated["identical"] = identical
+    repeated["identical, no layer"] = replace(identical, shape=no_layer)
     n_tested = settings.n_listeners[0]
     for n in settings.n_listeners:
         epochs = max(1, round(fitting.max_epochs * n / settings.n_subjects))
@@ -193,8 +197,6 @@ def plan(settings: SpeechSettings, story: tuple[Telling, ...], seed: int) -> dic
         "silent, contrastive": of_silent["contrastive"],
         "silent, base": of_silent["base"],
         "silent, EEG": hears(reference(settings, story, seed, "Broderick"), strength_nam=0.0),
-        "identical": identical,
-        "identical, no layer": replace(identical, shape=replace(shape, **ABLATIONS["no subject layer"])),
         "leak, noise only": replace(silent, leaking=True),
         "leak, shuffled": replace(main, leaking=True, fitting=shuffled),
         "temperature": losing(main, "temperature"),
@@ -277,13 +279,13 @@ def items(table: pd.DataFrame, condition: str, column: str) -> np.ndarray:
     return 100 * rows.groupby(by)[column].mean().to_numpy()
 
 
-def compared(table: pd.DataFrame, one: str, other: str, column: str) -> np.ndarray:
-    """Paired differences of two conditions [points]: one an initialisation where both have several, else one
-    a listener, of the first initialisations."""  # fmt: skip
-    a, b = (table.loc[[name]] for name in (one, other))
-    if min(a.model.nunique(), b.model.nunique()) > 1:
-        return items(table, one, column) - items(table, other, column)
-    a, b = (rows[rows.model == 0].set_index("subject")[column] for rows in (a, b))
+def compared(table: pd.DataFrame, one: str, other: str, column: str, by: str = "") -> np.ndarray:
+    """Paired differences of two conditions [points], over the initialisations that both have: one by "model"
+    or by "subject"; "": by model where both have several, else by subject."""  # fmt: skip
+    rows = [table.loc[[name]] for name in (one, other)]
+    n = min(those.model.nunique() for those in rows)
+    by = by or ("model" if n > 1 else "subject")
+    a, b = (those[those.model < n].groupby(by)[column].mean() for those in rows)
     return 100 * (a - b).to_numpy()
 
 

@@ -1032,7 +1032,7 @@ elif data in study.PUBLISHED:
     rows = real.groupby(["condition", "model"], sort=False).top10.mean().reset_index()
     rows = rows.rename(columns={"model": "seed", "condition": "model"}).assign(dataset=dataset)
     chance = float(retrieval.chance(10, len(recorded_results["pretrained"][0]["word"])))
-    fig, numbers = paper.draw_main(rows[rows.model != "shuffled"], {dataset: chance}, drawing)
+    fig, numbers = paper.draw_main(rows[rows.model != "shuffled"], {dataset: chance}, drawing, "recorded")
     figures.show(
         fig,
         "fig-speech-recorded",

@@ -333,3 +333,10 @@ def test_the_same_seed_gives_the_same_numbers(drawn):
     fig, again = paper.draw_main(ACCURACY, CHANCE, rng())
     plt.close(fig)
     pd.testing.assert_frame_equal(again, drawn["main"][1])
+
+
+def test_recorded_brains_are_not_called_simulated():
+    fig, _ = paper.draw_main(ACCURACY, CHANCE, rng(), "recorded")
+    names = [text.get_text() for legend in fig.legends for text in legend.get_texts()]
+    plt.close(fig)
+    assert names == ["chance, recorded", "recorded", "paper"]

@@ -220,11 +220,14 @@ def draw_architecture(shape: BrainShape) -> Drawn:
     return fig, pd.DataFrame(rows, columns=["layer", "n_in", "n_out", "dilation"])
 
 
-def draw_main(accuracy: pd.DataFrame, chance: Mapping[str, float], rng: np.random.Generator) -> Drawn:
+def draw_main(
+    accuracy: pd.DataFrame, chance: Mapping[str, float], rng: np.random.Generator, brains: str = "simulated"
+) -> Drawn:
     """Draw Table 2: top-10 accuracy of four models and of chance, beside the paper's.
 
     accuracy : columns dataset, model (of TABLE_2, without "random"), seed (two or more) and top10.
     chance : share by dataset; there is a panel for each. The paper's error is its standard deviation.
+    brains : what the legend calls those of accuracy.
 
     Raises
     ------
@@ -248,11 +251,9 @@ def draw_main(accuracy: pd.DataFrame, chance: Mapping[str, float], rng: np.rando
         short = [name for name, seeds in values.items() if len(seeds) < 2]
         if short:
             raise ValueError(f"{dataset}: two seeds or more are needed; there are fewer of {short}")
-        ours = figures.groups(
-            ax, values, LOOKS["ours"], rng, at=places[1:] - 0.2, beside=0.2, label="simulated"
-        )
+        ours = figures.groups(ax, values, LOOKS["ours"], rng, at=places[1:] - 0.2, beside=0.2, label=brains)
         ax.plot(0, 100 * level, LOOKS["ours"]["marker"], color=LOOKS["ours"]["color"], ms=5, clip_on=False)
-        ax.axhline(100 * level, **ZERO, label="chance, simulated")
+        ax.axhline(100 * level, **ZERO, label=f"chance, {brains}")
         drawn = [("random", "estimate", 100 * level, np.nan, np.nan)]
         for x, (name, printed) in zip(places, TABLE_2.items(), strict=True):
             mean, sd = printed[SETS.index(dataset)]

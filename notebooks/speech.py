@@ -293,7 +293,7 @@ curves_of = responses.set_index("lag_ms").groupby("subject")[["planted", "recove
 peaks = curves_of.agg(lambda curve: curve.abs().idxmax())
 
 # %% tags=["hide-input"]
-xy = speech.layout_of(main)
+xy = told[0].xy
 fig, numbers = checks.draw_recovery(
     attention, power, xy, estimate(agreement, "", drawing), responses, pairs, drawing
 )

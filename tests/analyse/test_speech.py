@@ -6,6 +6,7 @@ import pytest
 
 from crossroads.analyse import speech
 from crossroads.analyse.retrieval import chance, top_k
+from crossroads.data import brennan2019, meg_masc
 from crossroads.data.listening import SOUND_HZ, Story
 from crossroads.data.listening_brain import Brain, simulate_cohort
 from crossroads.data.sound_features import log_mel
@@ -126,18 +127,22 @@ def test_a_strong_signal_is_decoded_and_shuffled_pairs_or_no_signal_are_not():
         assert abs(top_k(other["rank"], 5) - by_chance) < 4 * np.sqrt(by_chance / (2 * n / 10))
 
 
-def test_recorded_listeners_are_decoded_like_simulated_ones(monkeypatch, tmp_path):
-    """A data set that holds simulated recordings gives what the simulation gives, without who heard half."""
+@pytest.fixture
+def planted(monkeypatch, tmp_path):
+    """A folder of real data, and what it would hold: a story and simulated recordings of their brains."""
     (tmp_path / "speech").mkdir()
     monkeypatch.setenv("CROSSROADS_DATA", str(tmp_path))
     story, _ = speech.open_story(STORY)
     brain = replace(LOUD.brain, n_sensors=60)
-    listeners = simulate_cohort(story, brain, 20.0, speech.group_seed(LOUD.seed, 0))
+    return story, brain, simulate_cohort(story, brain, 20.0, speech.group_seed(LOUD.seed, 0))
+
+
+def test_recorded_listeners_are_decoded_like_simulated_ones(monkeypatch, planted):
+    """A data set that holds simulated recordings gives what the simulation gives, without who heard half."""
+    story, brain, listeners = planted
     half, _ = halves(listeners[0], "2")
-    monkeypatch.setattr(
-        speech.brennan2019, "load_cohort", lambda folder, rate_hz: (story, [half, *listeners])
-    )
-    monkeypatch.setattr(speech.brennan2019, "load_story", lambda folder: story)
+    monkeypatch.setattr(brennan2019, "load_cohort", lambda folder, rate_hz: (story, [half, *listeners]))
+    monkeypatch.setattr(brennan2019, "load_story", lambda folder: story)
     simulated = speech.decode(replace(LOUD, brain=brain))
     recorded = speech.decode(replace(LOUD, brain=speech.Recorded("brennan-2019")))
     assert len(np.unique(recorded["subject"])) == 2
@@ -161,17 +166,13 @@ def halves(recording, session):
     ]
 
 
-def test_sessions_in_pieces_are_put_together_and_share_their_subject(monkeypatch, tmp_path):
+def test_sessions_in_pieces_are_put_together_and_share_their_subject(monkeypatch, planted):
     """Two simulated listeners as two sessions of one person, and of a third half of one."""
-    (tmp_path / "speech").mkdir()
-    monkeypatch.setenv("CROSSROADS_DATA", str(tmp_path))
-    story, _ = speech.open_story(STORY)
-    brain = replace(LOUD.brain, n_sensors=60)
-    listeners = simulate_cohort(story, brain, 20.0, speech.group_seed(LOUD.seed, 0))
+    story, brain, listeners = planted
     one, other = (halves(replace(who, subject="01"), str(i)) for i, who in enumerate(listeners))
     lost, _ = halves(replace(listeners[0], subject="02"), "0")
     pieces = [one[1], other[0], lost, other[1], one[0]]
-    monkeypatch.setattr(speech.meg_masc, "load_cohort", lambda folder, rate_hz: (story, pieces))
+    monkeypatch.setattr(meg_masc, "load_cohort", lambda folder, rate_hz: (story, pieces))
     unit = replace(LOUD, brain=speech.Recorded("meg-masc"))
     recorded, simulated = speech.decode(unit), speech.decode(replace(LOUD, brain=brain))
     n = len(simulated["word"])

@@ -66,7 +66,7 @@ def state(model):
 
 
 def train(model, file, fitting=FITTING, seed=0, windows=None):
-    return fit(model, windows or planted(), TIMELINE, N_RECORDINGS, fitting, seed, file)
+    return fit(model, windows or planted(), TIMELINE, fitting, seed, file)
 
 
 def given_validation(monkeypatch, losses):

@@ -14,10 +14,8 @@ import torch
 from torch import nn
 
 from crossroads.analyse import retrieval
-from crossroads.data import brennan2019, meg_masc
 from crossroads.data.listening import SOUND_HZ, Story
 from crossroads.data.listening_brain import Brain, Listener, listeners, simulate_cohort
-from crossroads.data.sensor_arrays import sensor_array, take
 from crossroads.data.settings import ROOT, data_folder
 from crossroads.data.sound_features import join_sentences, log_mel
 from crossroads.data.speech_windows import Sessions, Timeline, cut, join_sessions, scaling
@@ -32,8 +30,7 @@ from crossroads.models.device import device
 from crossroads.models.speech_encoders import WHISPER_HZ, encode_sentences
 
 FEATURES = ("pretrained", "mel", "deep mel")
-# Real data sets: their loaders, and their folders beside each other.
-RECORDED = {"brennan-2019": (brennan2019, "brennan2019"), "meg-masc": (meg_masc, "meg-masc")}
+RECORDED = {"brennan-2019": "brennan2019", "meg-masc": "meg-masc"}  # real data sets, and their folders
 SALT = 12  # of the split's hash, as published
 MEL_BANDS = 40  # that a learned network starts from
 TOP = 5  # candidates that are kept of every trial
@@ -200,13 +197,6 @@ def people_of(unit: Decoding) -> list[Listener]:
     return listeners(unit.brain, group_seed(unit.seed, unit.group))
 
 
-def layout_of(unit: Decoding) -> np.ndarray:
-    """Flat layout (C, 2) of the sensors of simulated listeners."""
-    assert isinstance(unit.brain, Brain)
-    array = sensor_array(unit.brain.array)
-    return array.xy[take(array, unit.brain.n_sensors)]
-
-
 def timeline_of(unit: Decoding) -> Timeline:
     """The windows of a unit's story and their splits."""
     story, _ = open_story(unit.story)
@@ -237,7 +227,7 @@ def decode(unit: Decoding) -> dict[str, np.ndarray]:
     decoder = _decoder(unit, sessions, weights_seed).to(device())
     checkpoint = ROOT / "build/checkpoints" / f"{_name(unit)}.pt"
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    history = fit(decoder, windows, timeline, len(sessions.x), unit.fitting, order_seed, checkpoint)
+    history = fit(decoder, windows, timeline, unit.fitting, order_seed, checkpoint)
     brain, shape = decoder.brain, unit.shape
     attention = brain.attention(0).detach().mean(0).cpu().numpy() if shape.spatial_attention else np.nan
     matrices = brain.subject_layer.detach().flatten(1).cpu().numpy() if shape.subject == "layer" else np.nan
@@ -350,13 +340,15 @@ def _example(
 
 def _recorded(name: str) -> tuple[Any, Path]:
     """Loader and folder of a real data set."""
-    loader, place = RECORDED[name]
+    from crossroads.data import brennan2019, meg_masc  # slow to import, and seldom needed
+
+    loader = {"brennan-2019": brennan2019, "meg-masc": meg_masc}[name]
     folder = data_folder("speech")
     if folder is None:
         raise FileNotFoundError(
             f"CROSSROADS_DATA has no folder `speech` with the recordings {name}; see page Data"
         )
-    return loader, folder / place
+    return loader, folder / RECORDED[name]
 
 
 def _name(unit: Decoding) -> str:

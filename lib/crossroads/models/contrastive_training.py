@@ -119,7 +119,7 @@ class Decoder(nn.Module):
 
 
 def fit(
-    decoder: Decoder, windows: Windows, timeline: Timeline, n_recordings: int, fitting: Fitting, seed: int,
+    decoder: Decoder, windows: Windows, timeline: Timeline, fitting: Fitting, seed: int,
     checkpoint: Path,
 ) -> np.ndarray:  # fmt: skip
     """Train in place, where the decoder is; a killed run goes on from its checkpoint, to the same weights.
@@ -135,7 +135,7 @@ def fit(
     """
     device = next(decoder.parameters()).device
     pairs = [
-        _pairs(starts, n_recordings, fitting.shuffled, seed).to(device)
+        _pairs(starts, len(decoder.subject), fitting.shuffled, seed).to(device)
         for starts in (timeline.train, timeline.valid)
     ]
     optimiser = torch.optim.Adam(decoder.parameters(), fitting.learning_rate, fused=True)

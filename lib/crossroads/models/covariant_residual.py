@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from llvmlite.binding import set_option
 from numba import njit
-from scipy.ndimage import binary_erosion
+from scipy.ndimage import binary_dilation, binary_erosion
 
 UNIT = 1e-4  # how far from 1 a direction's length may be
-STRETCH = 2048  # voxels that the compiled loss treats at a time: what it keeps of them stays in the cache
-PITCH = STRETCH + 40  # between its rows: at a power of 2 they would all fall on the same lines of the cache
+PIECE = 4096  # voxels that the compiled loss treats at a time: a plane behind, they are still in the cache
 GAP = 16  # a longer run of voxels outside the interior is skipped
 FAST = {"contract", "reassoc"}  # sums may be reordered; what is no number stays none
 U = np.uint64
@@ -41,16 +41,19 @@ class ResidualProblem:
     interior: np.ndarray
 
     @cached_property
-    def stretches(self) -> np.ndarray:
-        """Pieces of the flat grid that hold the interior: rows field, start, stop, in the order of start."""
+    def pieces(self) -> np.ndarray:
+        """Pieces of the flat grid, each in one plane, that hold the interior and its direct neighbours.
+
+        Rows field, start, stop, in the order of start.
+        """
         found = []
-        for field, inside in enumerate(self.interior.reshape(len(self.interior), -1)):
-            voxels = np.flatnonzero(inside)
-            first = np.diff(voxels, prepend=-GAP - 1) > GAP
-            for start, stop in zip(voxels[first], voxels[np.roll(first, -1)] + 1, strict=True):
-                found += [
-                    (int(at), field, min(int(at) + STRETCH, int(stop))) for at in range(start, stop, STRETCH)
-                ]
+        for field, interior in enumerate(self.interior):
+            voxels = np.flatnonzero(binary_dilation(interior))
+            new_plane = np.diff(voxels // interior[0].size, prepend=-1) > 0
+            first = new_plane | (np.diff(voxels, prepend=0) > GAP)
+            bounds = zip(voxels[first].tolist(), (voxels[np.roll(first, -1)] + 1).tolist(), strict=True)
+            for start, stop in bounds:
+                found += [(at, field, min(at + PIECE, stop)) for at in range(start, stop, PIECE)]
         return np.array(sorted(found)).reshape(-1, 3)[:, [1, 0, 2]]
 
 
@@ -186,12 +189,12 @@ class _CompiledLoss(torch.autograd.Function):
         component = np.zeros((n, n), int)  # the number of the entry (i, j) among those of the upper triangle
         upper = np.triu_indices(n)
         component[upper] = component.T[upper] = np.arange(len(upper[0]))
-        gradient = np.empty((len(upper[0]), int(np.prod(grid))))
+        gradient = np.zeros((len(upper[0]), int(np.prod(grid))))
         total = _accumulate(
             g.detach().contiguous().numpy().reshape(n * n, -1),
             problem.v.reshape(m, n, -1),
             problem.drift.reshape(m, n, -1),
-            problem.stretches,
+            problem.pieces,
             np.array([int(np.prod(grid[axis + 1 :])) for axis in range(n)]),
             float(project),
             1 / problem.v.size,
@@ -205,9 +208,15 @@ class _CompiledLoss(torch.autograd.Function):
         return above[0] * ctx.gradient, None, None
 
 
-# The compiled loss. Every inner loop runs over neighbours in memory, and must be one that LLVM turns into
-# vectors: few different arrays in a loop, so that it can check that they do not overlap, and indices without
-# sign, which numba need not wrap. All scratch is one array for the same reason.
+# The compiled loss. All of the gradient follows from two vectors a voxel, u = g^-1 w and l = 2 g^-1 eps: by g
+# itself it is -(l u^T + u l^T) / 2, and by d_i g it is (v_i (l v^T + v l^T) - l_i v v^T) / 2, half of which
+# goes to either neighbour. They are formed a piece of the grid at a time and held for three planes of its
+# first axis; a plane behind, each voxel gathers what it and its neighbours give: memory is passed once.
+#
+# Indices without sign need not be wrapped, so that LLVM can make vectors of the loops. It also has to compare
+# which rows overlap, and unless it is told otherwise it gives up at eight pairs.
+for _limit in ("runtime-memory-check-threshold", "vectorize-memory-check-threshold"):
+    set_option("", f"-{_limit}=512")
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")
@@ -215,247 +224,223 @@ def _accumulate(
     g: np.ndarray,
     v: np.ndarray,
     drift: np.ndarray,
-    stretches: np.ndarray,
+    pieces: np.ndarray,
     strides: np.ndarray,
     project: float,
     scale: float,
     gradient: np.ndarray,
 ) -> float:
-    """Sum of squared residuals; writes scale * its derivative by g, as a symmetric matrix, to the gradient.
+    """Sum of squared residuals; adds scale * its derivative by g, as a symmetric matrix, to the gradient.
 
-    g (n * n, n_voxels), gradient (n_pairs, n_voxels); v and drift (m, n, n_voxels). A stretch at a time: the
-    differences of g go to scratch, where what is due to the voxels and to both neighbours along each axis
-    replaces them.
+    g (n * n, n_voxels), v and drift (m, n, n_voxels), gradient (n_pairs, n_voxels).
     """
-    n, n_pairs = len(strides), len(gradient)
-    scratch = np.zeros((1 + n) * n_pairs * PITCH)
-    total, cleared = 0.0, 0
-    for s in range(len(stretches)):
-        field, start, stop = stretches[s]
-        size = stop - start
-        reach = stop + strides[0]
-        if reach > cleared:
-            for pair in range(n_pairs):
-                gradient[pair, cleared:reach] = 0.0
-            cleared = reach
-        pair = 0
-        for i in range(n):
-            for j in range(i, n):
-                _differences(g[i * n + j], start, size, strides, n_pairs, pair, scratch)
-                pair += 1
-        # One index each: a row of a slice would not be known to lie in one piece.
-        v0, v1, drift0, drift1 = (v[field, 0], v[field, 1], drift[field, 0], drift[field, 1])
+    m, n, n_voxels = v.shape
+    plane, edge = strides[0], strides[1]
+    held = np.zeros((m, 3, 2 * n, plane + 2 * edge))  # rows l and u, wider than a plane by its neighbours
+    total, formed = 0.0, 0
+    for field, start, stop in pieces:
+        while formed < len(pieces) and pieces[formed, 1] < stop + plane:
+            other, first, last = pieces[formed]
+            z, column = first // plane, first % plane + edge
+            if 0 < z < n_voxels // plane - 1:
+                piece = v[other], drift[other], first, last, strides, project, scale, held[other, z % 3]
+                total += _form_2(g, *piece) if n == 2 else _form_3(g, *piece)
+            else:
+                held[other, z % 3, :n, column : column + last - first] = 0.0
+            formed += 1
+        due = held[field], v[field], start, stop, strides, gradient
         if n == 2:
-            total += _point_2(
-                scratch,
-                v0[start:stop],
-                v1[start:stop],
-                drift0[start:stop],
-                drift1[start:stop],
-                project,
-                scale,
-            )
+            _gather_2(*due)
         else:
-            total += _point_3(
-                scratch,
-                v0[start:stop],
-                v1[start:stop],
-                v[field, 2, start:stop],
-                drift0[start:stop],
-                drift1[start:stop],
-                drift[field, 2, start:stop],
-                project,
-                scale,
-            )
-        for pair in range(n_pairs):
-            _hand_out(scratch, start, size, strides, n_pairs, pair, gradient[pair])
-    for pair in range(n_pairs):
-        gradient[pair, cleared:] = 0.0
+            _gather_3(*due)
     return total
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")
 def _differences(
-    entry: np.ndarray,
-    start: int,
-    size: int,
-    strides: np.ndarray,
-    n_pairs: int,
-    pair: int,
-    scratch: np.ndarray,
-) -> None:
-    """An entry of g to row `pair` of the scratch, and its slope along axis i to n_pairs (1 + i) + pair."""
-    here = scratch[pair * PITCH :]
-    for x in range(U(size)):
-        here[x] = entry[U(start) + x]
-    for i in range(len(strides)):
-        slope = scratch[(n_pairs * (1 + i) + pair) * PITCH :]
-        ahead, behind = U(start + strides[i]), U(start - strides[i])
-        for x in range(U(size)):
-            slope[x] = 0.5 * (entry[ahead + x] - entry[behind + x])
+    entry: np.ndarray, x: np.uint64, plane: np.uint64, edge: np.uint64
+) -> tuple[float, float, float, float]:
+    """An entry of g in voxel x, and twice its slopes along the axes."""
+    return (
+        entry[x],
+        entry[x + plane] - entry[x - plane],
+        entry[x + edge] - entry[x - edge],
+        entry[x + U(1)] - entry[x - U(1)],
+    )
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")
-def _hand_out(
-    scratch: np.ndarray,
+def _form_2(
+    g: np.ndarray,
+    v: np.ndarray,
+    drift: np.ndarray,
     start: int,
-    size: int,
+    stop: int,
     strides: np.ndarray,
-    n_pairs: int,
-    pair: int,
-    gradient: np.ndarray,
-) -> None:
-    """Add to one entry's gradient what is in the rows of the scratch that `_differences` filled."""
-    n = len(strides)
-    own, last = scratch[pair * PITCH :], scratch[(n_pairs * n + pair) * PITCH :]
-    near = gradient[start - 1 :]
-    near[0] -= last[0]
-    last[size] = 0.0
-    near[1] += own[0] - last[1]
-    for x in range(U(1), U(size)):
-        near[x + U(1)] += own[x] + last[x - U(1)] - last[x + U(1)]
-    near[size + 1] += last[size - 1]
-    for i in range(n - 1):
-        due = scratch[(n_pairs * (1 + i) + pair) * PITCH :]
-        ahead, behind = U(start + strides[i]), U(start - strides[i])
-        for x in range(U(size)):
-            gradient[ahead + x] += due[x]
-        for x in range(U(size)):
-            gradient[behind + x] -= due[x]
-
-
-@njit(cache=True, fastmath=FAST, error_model="numpy")
-def _point_2(
-    t: np.ndarray,
-    v0: np.ndarray,
-    v1: np.ndarray,
-    drift0: np.ndarray,
-    drift1: np.ndarray,
     project: float,
     scale: float,
+    held: np.ndarray,
 ) -> float:
-    """The residual in every voxel of a stretch, and what its square hands back, in 2-D.
-
-    With u = g^-1 w and l = 2 g^-1 eps, the derivative by g itself is -(l u^T + u l^T) / 2, and by d_i g it is
-    (v_i (l v^T + v l^T) - l_i v v^T) / 2, half of which goes to either neighbour.
-    """
+    """The sum of squared residuals of a piece of one field; scale * l / 4 and 2 u go to held (4, columns)."""
+    plane, edge, column = U(strides[0]), U(strides[1]), U(start % strides[0] + strides[1])
+    g00, g01, g11 = g[0], g[1], g[3]
     total = 0.0
-    for x in range(U(len(v0))):
-        a, b, c = t[x], t[U(PITCH) + x], t[U(2 * PITCH) + x]
-        a0, b0, c0 = t[U(3 * PITCH) + x], t[U(4 * PITCH) + x], t[U(5 * PITCH) + x]
-        a1, b1, c1 = t[U(6 * PITCH) + x], t[U(7 * PITCH) + x], t[U(8 * PITCH) + x]
-        p, q = v0[x], v1[x]
-        pp, pq, qq = p * p, p * q, q * q
+    for i in range(U(stop - start)):
+        x, y = U(start) + i, column + i
+        p, q = v[0, x], v[1, x]
+        a, a0, a1, _ = _differences(g00, x, plane, edge)
+        b, b0, b1, _ = _differences(g01, x, plane, edge)
+        c, c0, c1, _ = _differences(g11, x, plane, edge)
+        pp, pq, qq = 0.5 * p * p, 0.5 * p * q, 0.5 * q * q
         w0 = 0.5 * pp * a0 + pq * a1 + qq * (b1 - 0.5 * c0)
         w1 = 0.5 * qq * c1 + pq * c0 + pp * (b0 - 0.5 * a1)
         r = 1 / (a * c - b * b)
         u0, u1 = r * (c * w0 - b * w1), r * (a * w1 - b * w0)
-        e0, e1 = drift0[x] + u0, drift1[x] + u1
-        along = project * (p * e0 + q * e1)
-        e0 -= along * p
-        e1 -= along * q
-        total += e0 * e0 + e1 * e1
-        r *= 2 * scale
-        l0, l1 = r * (c * e0 - b * e1), r * (a * e1 - b * e0)
-        t[x] = -l0 * u0
-        t[U(PITCH) + x] = -0.5 * (l0 * u1 + l1 * u0)
-        t[U(2 * PITCH) + x] = -l1 * u1
-        l0 *= 0.25
-        l1 *= 0.25
-        t[U(3 * PITCH) + x] = l0 * pp
-        t[U(4 * PITCH) + x] = l1 * pp
-        t[U(5 * PITCH) + x] = 2 * l1 * pq - l0 * qq
-        t[U(6 * PITCH) + x] = 2 * l0 * pq - l1 * pp
-        t[U(7 * PITCH) + x] = l0 * qq
-        t[U(8 * PITCH) + x] = l1 * qq
+        eps0, eps1 = drift[0, x] + u0, drift[1, x] + u1
+        along = project * (p * eps0 + q * eps1)
+        eps0 -= along * p
+        eps1 -= along * q
+        total += eps0 * eps0 + eps1 * eps1
+        r *= 0.5 * scale
+        held[0, y], held[1, y] = r * (c * eps0 - b * eps1), r * (a * eps1 - b * eps0)
+        held[2, y], held[3, y] = 2 * u0, 2 * u1
     return total
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")
-def _point_3(
-    t: np.ndarray,
-    v0: np.ndarray,
-    v1: np.ndarray,
-    v2: np.ndarray,
-    drift0: np.ndarray,
-    drift1: np.ndarray,
-    drift2: np.ndarray,
+def _form_3(
+    g: np.ndarray,
+    v: np.ndarray,
+    drift: np.ndarray,
+    start: int,
+    stop: int,
+    strides: np.ndarray,
     project: float,
     scale: float,
+    held: np.ndarray,
 ) -> float:
-    """`_point_2` in 3-D."""
+    """`_form_2` in 3-D: held (6, columns)."""
+    plane, edge, column = U(strides[0]), U(strides[1]), U(start % strides[0] + strides[1])
+    g00, g01, g02, g11, g12, g22 = g[0], g[1], g[2], g[4], g[5], g[8]
     total = 0.0
-    for x in range(U(len(v0))):
-        a, b, c, d, e, f = (
-            t[x],
-            t[U(PITCH) + x],
-            t[U(2 * PITCH) + x],
-            t[U(3 * PITCH) + x],
-            t[U(4 * PITCH) + x],
-            t[U(5 * PITCH) + x],
-        )
+    for i in range(U(stop - start)):
+        x, y = U(start) + i, column + i
+        p, q, s = v[0, x], v[1, x], v[2, x]
+        a, a0, a1, a2 = _differences(g00, x, plane, edge)
+        b, b0, b1, b2 = _differences(g01, x, plane, edge)
+        c, c0, c1, c2 = _differences(g02, x, plane, edge)
+        d, d0, d1, d2 = _differences(g11, x, plane, edge)
+        e, e0, e1, e2 = _differences(g12, x, plane, edge)
+        f, f0, f1, f2 = _differences(g22, x, plane, edge)
+        pp, pq, ps, qq, qs, ss = p * p, p * q, p * s, q * q, q * s, s * s
+        # 4 w: twice (v.grad) g v, less v^T (d_l g) v, of twice the slopes
+        along_b = p * b0 + q * b1 + s * b2
+        along_c = p * c0 + q * c1 + s * c2
+        along_e = p * e0 + q * e1 + s * e2
+        w0 = 2 * (p * (p * a0 + q * a1 + s * a2) + q * along_b + s * along_c)
+        w1 = 2 * (p * along_b + q * (p * d0 + q * d1 + s * d2) + s * along_e)
+        w2 = 2 * (p * along_c + q * along_e + s * (p * f0 + q * f1 + s * f2))
+        w0 -= pp * a0 + qq * d0 + ss * f0 + 2 * (pq * b0 + ps * c0 + qs * e0)
+        w1 -= pp * a1 + qq * d1 + ss * f1 + 2 * (pq * b1 + ps * c1 + qs * e1)
+        w2 -= pp * a2 + qq * d2 + ss * f2 + 2 * (pq * b2 + ps * c2 + qs * e2)
         aa, ab, ac = d * f - e * e, c * e - b * f, b * e - c * d
         bb, bc, cc = a * f - c * c, b * c - a * e, a * d - b * b
         r = 1 / (a * aa + b * ab + c * ac)
-        p, q, s = v0[x], v1[x], v2[x]
-        pp, pq, ps, qq, qs, ss = p * p, p * q, p * s, q * q, q * s, s * s
-        # a_il = v_j d_i g_lj
-        x0 = p * t[U(6 * PITCH) + x] + q * t[U(7 * PITCH) + x] + s * t[U(8 * PITCH) + x]
-        x1 = p * t[U(7 * PITCH) + x] + q * t[U(9 * PITCH) + x] + s * t[U(10 * PITCH) + x]
-        x2 = p * t[U(8 * PITCH) + x] + q * t[U(10 * PITCH) + x] + s * t[U(11 * PITCH) + x]
-        y0 = p * t[U(12 * PITCH) + x] + q * t[U(13 * PITCH) + x] + s * t[U(14 * PITCH) + x]
-        y1 = p * t[U(13 * PITCH) + x] + q * t[U(15 * PITCH) + x] + s * t[U(16 * PITCH) + x]
-        y2 = p * t[U(14 * PITCH) + x] + q * t[U(16 * PITCH) + x] + s * t[U(17 * PITCH) + x]
-        z0 = p * t[U(18 * PITCH) + x] + q * t[U(19 * PITCH) + x] + s * t[U(20 * PITCH) + x]
-        z1 = p * t[U(19 * PITCH) + x] + q * t[U(21 * PITCH) + x] + s * t[U(22 * PITCH) + x]
-        z2 = p * t[U(20 * PITCH) + x] + q * t[U(22 * PITCH) + x] + s * t[U(23 * PITCH) + x]
-        w0 = p * x0 + q * y0 + s * z0 - 0.5 * (p * x0 + q * x1 + s * x2)
-        w1 = p * x1 + q * y1 + s * z1 - 0.5 * (p * y0 + q * y1 + s * y2)
-        w2 = p * x2 + q * y2 + s * z2 - 0.5 * (p * z0 + q * z1 + s * z2)
-        u0 = r * (aa * w0 + ab * w1 + ac * w2)
-        u1 = r * (ab * w0 + bb * w1 + bc * w2)
-        u2 = r * (ac * w0 + bc * w1 + cc * w2)
-        e0, e1, e2 = drift0[x] + u0, drift1[x] + u1, drift2[x] + u2
-        along = project * (p * e0 + q * e1 + s * e2)
-        e0 -= along * p
-        e1 -= along * q
-        e2 -= along * s
-        total += e0 * e0 + e1 * e1 + e2 * e2
-        r *= 2 * scale
-        l0 = r * (aa * e0 + ab * e1 + ac * e2)
-        l1 = r * (ab * e0 + bb * e1 + bc * e2)
-        l2 = r * (ac * e0 + bc * e1 + cc * e2)
-        t[x] = -l0 * u0
-        t[U(PITCH) + x] = -0.5 * (l0 * u1 + l1 * u0)
-        t[U(2 * PITCH) + x] = -0.5 * (l0 * u2 + l2 * u0)
-        t[U(3 * PITCH) + x] = -l1 * u1
-        t[U(4 * PITCH) + x] = -0.5 * (l1 * u2 + l2 * u1)
-        t[U(5 * PITCH) + x] = -l2 * u2
-        l0 *= 0.25
-        l1 *= 0.25
-        l2 *= 0.25
-        ll = 2 * l0 * p
-        t[U(6 * PITCH) + x] = p * ll - l0 * pp
-        t[U(12 * PITCH) + x] = q * ll - l1 * pp
-        t[U(18 * PITCH) + x] = s * ll - l2 * pp
-        ll = l0 * q + l1 * p
-        t[U(7 * PITCH) + x] = p * ll - l0 * pq
-        t[U(13 * PITCH) + x] = q * ll - l1 * pq
-        t[U(19 * PITCH) + x] = s * ll - l2 * pq
-        ll = l0 * s + l2 * p
-        t[U(8 * PITCH) + x] = p * ll - l0 * ps
-        t[U(14 * PITCH) + x] = q * ll - l1 * ps
-        t[U(20 * PITCH) + x] = s * ll - l2 * ps
-        ll = 2 * l1 * q
-        t[U(9 * PITCH) + x] = p * ll - l0 * qq
-        t[U(15 * PITCH) + x] = q * ll - l1 * qq
-        t[U(21 * PITCH) + x] = s * ll - l2 * qq
-        ll = l1 * s + l2 * q
-        t[U(10 * PITCH) + x] = p * ll - l0 * qs
-        t[U(16 * PITCH) + x] = q * ll - l1 * qs
-        t[U(22 * PITCH) + x] = s * ll - l2 * qs
-        ll = 2 * l2 * s
-        t[U(11 * PITCH) + x] = p * ll - l0 * ss
-        t[U(17 * PITCH) + x] = q * ll - l1 * ss
-        t[U(23 * PITCH) + x] = s * ll - l2 * ss
+        quarter = 0.25 * r
+        u0 = quarter * (aa * w0 + ab * w1 + ac * w2)
+        u1 = quarter * (ab * w0 + bb * w1 + bc * w2)
+        u2 = quarter * (ac * w0 + bc * w1 + cc * w2)
+        eps0, eps1, eps2 = drift[0, x] + u0, drift[1, x] + u1, drift[2, x] + u2
+        along = project * (p * eps0 + q * eps1 + s * eps2)
+        eps0 -= along * p
+        eps1 -= along * q
+        eps2 -= along * s
+        total += eps0 * eps0 + eps1 * eps1 + eps2 * eps2
+        r *= 0.5 * scale
+        held[0, y] = r * (aa * eps0 + ab * eps1 + ac * eps2)
+        held[1, y] = r * (ab * eps0 + bb * eps1 + bc * eps2)
+        held[2, y] = r * (ac * eps0 + bc * eps1 + cc * eps2)
+        held[3, y], held[4, y], held[5, y] = 2 * u0, 2 * u1, 2 * u2
     return total
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def _given_2(
+    held: np.ndarray, y: np.uint64, v: np.ndarray, x: np.uint64, axis: int
+) -> tuple[float, float, float]:
+    """What voxel x, column y, gives ahead along an axis, and takes from behind, its diagonal halved.
+
+    The upper triangle of v k^T + k v^T with k = v_i l - l_i v / 2.
+    """
+    p, q, along, l0, l1, l_along = v[0, x], v[1, x], v[axis, x], held[0, y], held[1, y], 0.5 * held[axis, y]
+    k0, k1 = along * l0 - l_along * p, along * l1 - l_along * q
+    return p * k0, p * k1 + q * k0, q * k1
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def _given_3(
+    held: np.ndarray, y: np.uint64, v: np.ndarray, x: np.uint64, axis: int
+) -> tuple[float, float, float, float, float, float]:
+    """`_given_2` in 3-D."""
+    p, q, s, along = v[0, x], v[1, x], v[2, x], v[axis, x]
+    l0, l1, l2, l_along = held[0, y], held[1, y], held[2, y], 0.5 * held[axis, y]
+    k0, k1, k2 = along * l0 - l_along * p, along * l1 - l_along * q, along * l2 - l_along * s
+    return p * k0, p * k1 + q * k0, p * k2 + s * k0, q * k1, q * k2 + s * k1, s * k2
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def _planes_around(
+    held: np.ndarray, v: np.ndarray, start: int, plane: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.uint64, np.uint64]:
+    """held of the planes behind, here and ahead, and the voxels next to `start` behind and ahead.
+
+    Where the grid ends, these are `start` itself: there v is 0, so that it gives nothing.
+    """
+    z = start // plane
+    behind = start - plane if z > 0 else start
+    ahead = start + plane if start + plane < v.shape[1] else start
+    return held[(z - 1) % 3], held[z % 3], held[(z + 1) % 3], U(behind), U(ahead)
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def _gather_2(
+    held: np.ndarray, v: np.ndarray, start: int, stop: int, strides: np.ndarray, gradient: np.ndarray
+) -> None:
+    """Add what a piece of one field gets, from itself and its neighbours, to the gradient (3, n_voxels)."""
+    held_behind, held_here, held_ahead, behind, ahead = _planes_around(held, v, start, strides[0])
+    one, column = U(1), U(start % strides[0] + strides[1])
+    for i in range(U(stop - start)):
+        x, y = U(start) + i, column + i
+        a0, b0, c0 = _given_2(held_behind, y, v, behind + i, 0)
+        a1, b1, c1 = _given_2(held_ahead, y, v, ahead + i, 0)
+        a2, b2, c2 = _given_2(held_here, y - one, v, x - one, 1)
+        a3, b3, c3 = _given_2(held_here, y + one, v, x + one, 1)
+        l0, l1, u0, u1 = held_here[0, y], held_here[1, y], held_here[2, y], held_here[3, y]
+        gradient[0, x] += 2 * (a0 - a1 + a2 - a3 - l0 * u0)
+        gradient[1, x] += b0 - b1 + b2 - b3 - l0 * u1 - l1 * u0
+        gradient[2, x] += 2 * (c0 - c1 + c2 - c3 - l1 * u1)
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def _gather_3(
+    held: np.ndarray, v: np.ndarray, start: int, stop: int, strides: np.ndarray, gradient: np.ndarray
+) -> None:
+    """`_gather_2` in 3-D: gradient (6, n_voxels)."""
+    held_behind, held_here, held_ahead, behind, ahead = _planes_around(held, v, start, strides[0])
+    one, edge, column = U(1), U(strides[1]), U(start % strides[0] + strides[1])
+    for i in range(U(stop - start)):
+        x, y = U(start) + i, column + i
+        a0, b0, c0, d0, e0, f0 = _given_3(held_behind, y, v, behind + i, 0)
+        a1, b1, c1, d1, e1, f1 = _given_3(held_ahead, y, v, ahead + i, 0)
+        a2, b2, c2, d2, e2, f2 = _given_3(held_here, y - edge, v, x - edge, 1)
+        a3, b3, c3, d3, e3, f3 = _given_3(held_here, y + edge, v, x + edge, 1)
+        a4, b4, c4, d4, e4, f4 = _given_3(held_here, y - one, v, x - one, 2)
+        a5, b5, c5, d5, e5, f5 = _given_3(held_here, y + one, v, x + one, 2)
+        l0, l1, l2 = held_here[0, y], held_here[1, y], held_here[2, y]
+        u0, u1, u2 = held_here[3, y], held_here[4, y], held_here[5, y]
+        gradient[0, x] += 2 * (a0 - a1 + a2 - a3 + a4 - a5 - l0 * u0)
+        gradient[1, x] += b0 - b1 + b2 - b3 + b4 - b5 - l0 * u1 - l1 * u0
+        gradient[2, x] += c0 - c1 + c2 - c3 + c4 - c5 - l0 * u2 - l2 * u0
+        gradient[3, x] += 2 * (d0 - d1 + d2 - d3 + d4 - d5 - l1 * u1)
+        gradient[4, x] += e0 - e1 + e2 - e3 + e4 - e5 - l1 * u2 - l2 * u1
+        gradient[5, x] += 2 * (f0 - f1 + f2 - f3 + f4 - f5 - l2 * u2)

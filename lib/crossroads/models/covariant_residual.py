@@ -245,7 +245,7 @@ def _accumulate(
             if 0 < z < n_voxels // plane - 1:
                 piece = v[other], drift[other], first, last, strides, project, scale, held[other, z % 3]
                 total += _form_2(g, *piece) if n == 2 else _form_3(g, *piece)
-            else:
+            else:  # a face of the grid only gathers
                 held[other, z % 3, :n, column : column + last - first] = 0.0
             formed += 1
         due = held[field], v[field], start, stop, strides, gradient

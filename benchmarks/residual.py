@@ -118,16 +118,17 @@ def against_memory(grid: tuple[int, ...], rng: np.random.Generator) -> float:
     g, problem = rough_metric(grid, rng), rings(grid)
     n, n_voxels = len(grid), int(np.prod(grid))
     n_pairs = n * (n + 1) // 2
-    gradient = np.zeros((n_pairs, n_voxels))
+    strides = [int(np.prod(grid[axis + 1 :])) for axis in range(n)]
     arguments = (
         g.reshape(n * n, -1),
         problem.v.reshape(1, n, -1),
         problem.drift.reshape(1, n, -1),
         problem.pieces,
-        np.array([int(np.prod(grid[axis + 1 :])) for axis in range(n)]),
+        np.array(strides),
         1.0,
         1 / problem.v.size,
-        gradient,
+        np.zeros((1, 3, 2 * n, strides[0] + 2 * strides[1])),
+        np.zeros((n_pairs, n_voxels)),
     )
     source = np.ones((n_pairs + n) * n_voxels)  # half of 2 n_pairs + 2 n numbers a voxel: a copy moves twice
     target = np.empty_like(source)

@@ -186,6 +186,7 @@ class _CompiledLoss(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, g: torch.Tensor, problem: ResidualProblem, project: bool) -> torch.Tensor:
         m, n, *grid = problem.v.shape
+        strides = [int(np.prod(grid[axis + 1 :])) for axis in range(n)]
         component = np.zeros((n, n), int)  # the number of the entry (i, j) among those of the upper triangle
         upper = np.triu_indices(n)
         component[upper] = component.T[upper] = np.arange(len(upper[0]))
@@ -195,9 +196,10 @@ class _CompiledLoss(torch.autograd.Function):
             problem.v.reshape(m, n, -1),
             problem.drift.reshape(m, n, -1),
             problem.pieces,
-            np.array([int(np.prod(grid[axis + 1 :])) for axis in range(n)]),
+            np.array(strides),
             float(project),
             1 / problem.v.size,
+            np.zeros((m, 3, 2 * n, strides[0] + 2 * strides[1])),
             gradient,
         )
         ctx.gradient = torch.from_numpy(gradient[component].reshape(g.shape))
@@ -228,15 +230,16 @@ def _accumulate(
     strides: np.ndarray,
     project: float,
     scale: float,
+    held: np.ndarray,
     gradient: np.ndarray,
 ) -> float:
     """Sum of squared residuals; adds scale * its derivative by g, as a symmetric matrix, to the gradient.
 
-    g (n * n, n_voxels), v and drift (m, n, n_voxels), gradient (n_pairs, n_voxels).
+    g (n * n, n_voxels), v and drift (m, n, n_voxels), gradient (n_pairs, n_voxels). held (m, 3, 2 n, columns)
+    is for l and u, zeros at the start, in rows that are longer than a plane by its neighbours at either end.
     """
-    m, n, n_voxels = v.shape
+    _, n, n_voxels = v.shape
     plane, edge = strides[0], strides[1]
-    held = np.zeros((m, 3, 2 * n, plane + 2 * edge))  # rows l and u, wider than a plane by its neighbours
     total, formed = 0.0, 0
     for field, start, stop in pieces:
         while formed < len(pieces) and pieces[formed, 1] < stop + plane:
@@ -256,7 +259,7 @@ def _accumulate(
     return total
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@njit(fastmath=FAST, error_model="numpy")
 def _differences(
     entry: np.ndarray, x: np.uint64, plane: np.uint64, edge: np.uint64
 ) -> tuple[float, float, float, float]:
@@ -269,7 +272,7 @@ def _differences(
     )
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@njit(fastmath=FAST, error_model="numpy")
 def _form_2(
     g: np.ndarray,
     v: np.ndarray,
@@ -307,7 +310,7 @@ def _form_2(
     return total
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@njit(fastmath=FAST, error_model="numpy")
 def _form_3(
     g: np.ndarray,
     v: np.ndarray,
@@ -364,7 +367,7 @@ def _form_3(
     return total
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@njit(fastmath=FAST, error_model="numpy")
 def _given_2(
     held: np.ndarray, y: np.uint64, v: np.ndarray, x: np.uint64, axis: int
 ) -> tuple[float, float, float]:
@@ -377,7 +380,7 @@ def _given_2(
     return p * k0, p * k1 + q * k0, q * k1
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@njit(fastmath=FAST, error_model="numpy")
 def _given_3(
     held: np.ndarray, y: np.uint64, v: np.ndarray, x: np.uint64, axis: int
 ) -> tuple[float, float, float, float, float, float]:
@@ -388,7 +391,7 @@ def _given_3(
     return p * k0, p * k1 + q * k0, p * k2 + s * k0, q * k1, q * k2 + s * k1, s * k2
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@njit(fastmath=FAST, error_model="numpy")
 def _planes_around(
     held: np.ndarray, v: np.ndarray, start: int, plane: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.uint64, np.uint64]:
@@ -402,7 +405,7 @@ def _planes_around(
     return held[(z - 1) % 3], held[z % 3], held[(z + 1) % 3], U(behind), U(ahead)
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@njit(fastmath=FAST, error_model="numpy")
 def _gather_2(
     held: np.ndarray, v: np.ndarray, start: int, stop: int, strides: np.ndarray, gradient: np.ndarray
 ) -> None:
@@ -421,7 +424,7 @@ def _gather_2(
         gradient[2, x] += 2 * (c0 - c1 + c2 - c3 - l1 * u1)
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@njit(fastmath=FAST, error_model="numpy")
 def _gather_3(
     held: np.ndarray, v: np.ndarray, start: int, stop: int, strides: np.ndarray, gradient: np.ndarray
 ) -> None:

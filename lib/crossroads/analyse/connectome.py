@@ -37,6 +37,7 @@ from crossroads.models.tensor_metrics import adjugate_metric, conformal_metric, 
 STEP = 0.1  # voxels between the points of a curve
 KINDS = ("matched", "nearest", "coverage")
 REACH = 160.0  # voxels that a curve may run each way; longer than any strand
+PUBLISHED_RATE = 1e-2  # of Adadelta, in 2-D
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ class Solver:
     project, aligned : see `covariant_residual`.
     start : standard deviation of the random parameters that a direct fit starts from.
     left_out : share of the voxels whose residual is not fitted, only measured.
+    published : train a network as the published code does, from random weights and by Adadelta.
     """
 
     kind: str
@@ -85,6 +87,7 @@ class Solver:
     aligned: bool = True
     start: float = 0.0
     left_out: float = 0.0
+    published: bool = False
 
 
 @dataclass(frozen=True)
@@ -146,6 +149,7 @@ def fit_scene(unit: Fit) -> dict[str, np.ndarray]:
         problem,
         solver.n_iterations,
         solver.learning_rate,
+        optimiser="adadelta" if solver.published else "adam",
         project=solver.project,
         left_out=left_out,
     )
@@ -329,4 +333,6 @@ def model_of(solver: Solver, v: np.ndarray, seed: int) -> torch.nn.Module:
     if solver.kind == "spline":
         return SplineMetric(n, grid, solver.knots, solver.parameters, generator)
     long = n == 3 and device().type == "cpu"  # a GPU that trains such a network has the memory
-    return NetworkMetric(v, solver.parameters, solver.blocks, generator, zero_last=True, recompute=long)
+    return NetworkMetric(
+        v, solver.parameters, solver.blocks, generator, zero_last=not solver.published, recompute=long
+    )

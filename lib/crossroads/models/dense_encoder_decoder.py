@@ -125,6 +125,9 @@ class NetworkMetric(nn.Module):
             last = self.network.get_submodule("head")[-1][-1].weight  # type: ignore[index]
             with torch.no_grad():
                 last[FLAT[kind]] = 0
+        if n == 2:
+            # A step takes a fifth to a quarter less.
+            self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self) -> torch.Tensor:
         """g (n, n, *grid), float64."""

@@ -37,6 +37,7 @@ LOOKS: dict[str, Any] = {
     "direct": {"color": "#0173B2", "marker": "o"},
     "network": {"color": "#CC78BC", "marker": "D"},
     "spline": {"color": "#CA9161", "marker": "h"},
+    "network, published": {"color": "#FBAFE4", "marker": "d"},
     "network, shuffled": {"color": "#4D4D4D", "marker": "*"},
     "learned, shuffled": {"color": "#4D4D4D", "marker": "*"},
     "sigma in": {"color": "#56B4E9", "marker": "p"},

@@ -37,13 +37,13 @@ LOOKS: dict[str, Any] = {
     "direct": {"color": "#0173B2", "marker": "o"},
     "network": {"color": "#CC78BC", "marker": "D"},
     "spline": {"color": "#CA9161", "marker": "h"},
-    "network, published": {"color": "#FBAFE4", "marker": "d"},
+    "network, published": {"color": "#7A2E6E", "marker": "d"},
     "network, shuffled": {"color": "#4D4D4D", "marker": "*"},
     "learned, shuffled": {"color": "#4D4D4D", "marker": "*"},
     "sigma in": {"color": "#56B4E9", "marker": "p"},
 }
 LINES = {"inverse": "-.", "adjugate": ":", "conformal": "--", "learned": "-", "flat": (0, (3, 1, 1, 1, 1, 1))}
-STYLES: tuple[Any, ...] = ("-", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
+STYLES: tuple[Any, ...] = ("-", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (2, 1)))
 FIELD_COLOURS = ("#0173B2", "#DE8F05", "#029E73", "#CC78BC", "#CA9161", "#949494")
 REFERENCE: dict[str, Any] = {"color": "black", "lw": 1.0}
 STAR: dict[str, Any] = {"marker": "*", "ms": 9, "mfc": "white", "mec": "black", "ls": ""}

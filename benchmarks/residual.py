@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits
 from crossroads.models.covariant_residual import (
     ResidualProblem,
     _accumulate,
+    _arguments,
     plain_residual,
     pose_residual,
     residual_loss,
@@ -118,18 +119,7 @@ def against_memory(grid: tuple[int, ...], rng: np.random.Generator) -> float:
     g, problem = rough_metric(grid, rng), rings(grid)
     n, n_voxels = len(grid), int(np.prod(grid))
     n_pairs = n * (n + 1) // 2
-    strides = [int(np.prod(grid[axis + 1 :])) for axis in range(n)]
-    arguments = (
-        g.reshape(n * n, -1),
-        problem.v.reshape(1, n, -1),
-        problem.drift.reshape(1, n, -1),
-        problem.pieces,
-        np.array(strides),
-        1.0,
-        1 / problem.v.size,
-        np.zeros((1, 3, 2 * n, strides[0] + 2 * strides[1])),
-        np.zeros((n_pairs, n_voxels)),
-    )
+    arguments = _arguments(g, problem, project=True)
     source = np.ones((n_pairs + n) * n_voxels)  # half of 2 n_pairs + 2 n numbers a voxel: a copy moves twice
     target = np.empty_like(source)
     ratios, times = [], []

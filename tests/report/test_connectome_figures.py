@@ -251,8 +251,8 @@ def test_losses_are_drawn_from_the_first_to_the_last_iteration(drawn):
     lines = {line.get_label(): line for line in drawn["losses"][0].axes[0].lines}
     assert lines["flat metric"].get_ydata()[0] == 8.37
     np.testing.assert_array_equal(lines["network"].get_ydata(), LOSSES["network"])
-    assert len(set(map(str, paper.STYLES))) >= len(LOSSES)  # matplotlib calls all patterns of dashes "--"
-    assert {lines[name].get_linestyle() for name in LOSSES} == {"-", "-.", ":", "--"}
+    styles = {str(lines[name]._dash_pattern) for name in LOSSES}  # get_linestyle calls all own patterns "--"
+    assert len(styles) == len(LOSSES)
     # The dossier's points of a third party.
     points = series(drawn, "losses", "paper, by a third party")
     assert list(zip(points.x, points.value, strict=True))[:3] == [(1, 10.68), (60, 9.0), (125, 8.0)]

@@ -185,29 +185,35 @@ def _check_metric(g: torch.Tensor, problem: ResidualProblem) -> None:
 class _CompiledLoss(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, g: torch.Tensor, problem: ResidualProblem, project: bool) -> torch.Tensor:
-        m, n, *grid = problem.v.shape
-        strides = [int(np.prod(grid[axis + 1 :])) for axis in range(n)]
+        n = problem.v.shape[1]
         component = np.zeros((n, n), int)  # the number of the entry (i, j) among those of the upper triangle
         upper = np.triu_indices(n)
         component[upper] = component.T[upper] = np.arange(len(upper[0]))
-        gradient = np.zeros((len(upper[0]), int(np.prod(grid))))
-        total = _accumulate(
-            g.detach().contiguous().numpy().reshape(n * n, -1),
-            problem.v.reshape(m, n, -1),
-            problem.drift.reshape(m, n, -1),
-            problem.pieces,
-            np.array(strides),
-            float(project),
-            1 / problem.v.size,
-            np.zeros((m, 3, 2 * n, strides[0] + 2 * strides[1])),
-            gradient,
-        )
-        ctx.gradient = torch.from_numpy(gradient[component].reshape(g.shape))
+        arguments = _arguments(g.detach().contiguous().numpy(), problem, project)
+        total = _accumulate(*arguments)
+        ctx.gradient = torch.from_numpy(arguments[-1][component].reshape(g.shape))
         return g.new_tensor(total / problem.v.size)
 
     @staticmethod
     def backward(ctx: Any, *above: torch.Tensor) -> tuple[torch.Tensor, None, None]:
         return above[0] * ctx.gradient, None, None
+
+
+def _arguments(g: np.ndarray, problem: ResidualProblem, project: bool) -> tuple:
+    """Those of `_accumulate`; the last is the gradient, still zeros."""
+    m, n, *grid = problem.v.shape
+    strides = np.array([np.prod(grid[axis + 1 :], dtype=int) for axis in range(n)])
+    return (
+        g.reshape(n * n, -1),
+        problem.v.reshape(m, n, -1),
+        problem.drift.reshape(m, n, -1),
+        problem.pieces,
+        strides,
+        float(project),
+        1 / problem.v.size,
+        np.zeros((m, 3, 2 * n, strides[0] + 2 * strides[1])),
+        np.zeros((n * (n + 1) // 2, np.prod(grid))),
+    )
 
 
 # The compiled loss. All of the gradient follows from two vectors a voxel, u = g^-1 w and l = 2 g^-1 eps: by g
@@ -263,7 +269,7 @@ def _accumulate(
 def _differences(
     entry: np.ndarray, x: np.uint64, plane: np.uint64, edge: np.uint64
 ) -> tuple[float, float, float, float]:
-    """An entry of g in voxel x, and twice its slopes along the axes."""
+    """An entry of g in voxel x, and twice its slopes along the axes; in 2-D the last two are the same."""
     return (
         entry[x],
         entry[x + plane] - entry[x - plane],

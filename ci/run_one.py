@@ -142,12 +142,11 @@ def _finish(run: Run, key: str, work: Path, usage: dict[str, Any], cells: list[f
 
     executed = work / f"{run.chapter}.ipynb"
     nbformat.write(clean(nbformat.read(executed, as_version=4), str(ROOT)), executed)
-    if not (work / "claims.json").is_file():
+    claims = work / "claims.json"
+    if not claims.is_file():
         raise ValueError("the notebook ended without claims.json: its last cell must call ledger.settle(out)")
-    if shutil.which("nvidia-smi"):
-        with suppress(ImportError):
-            import torch  # noqa: F401  (names the device below)
     record = surroundings() | {
+        "device": json.loads(claims.read_text(encoding="utf-8"))["device"],
         "parameters": {"size": run.size, "data": run.data, "seed": run.seed},
         "settings": settings(run),
         "seeds": [run.seed],

@@ -21,7 +21,7 @@ from pathlib import Path
 {body}
 
 # %%
-Path(out, "claims.json").write_text(json.dumps({{"claims": [], "seed": seed, "size": size}}))
+Path(out, "claims.json").write_text(json.dumps({{"claims": [], "device": "cpu", "seed": seed, "size": size}}))
 print(Path(out).name, len(str(Path.cwd())))
 """
 SIZES = "data: [synthetic, other]\nsizes:\n  ci: {n: 3}\n  book: {n: 5}\n"

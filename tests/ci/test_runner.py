@@ -78,6 +78,7 @@ def test_good_chapters_leave_complete_results_though_another_fails(house, first)
         assert sorted(os.listdir(results / name)) == [f"{name}.ipynb", "claims.json", "figures", "run.json"]
         assert json.loads((results / name / "claims.json").read_text()) == {
             "claims": [],
+            "device": "cpu",
             "seed": 0,
             "size": "ci",
         }

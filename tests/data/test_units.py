@@ -244,6 +244,20 @@ def test_what_is_computed_together_is_stored_and_the_rest_computed_one_by_one(he
     assert calls == [two]
 
 
+def test_the_gpus_that_trained_networks_are_told_also_when_results_are_only_read(here, monkeypatch):
+    def on_gpu(missing):
+        yield from ((unit, {"power": np.array(1.0), "device": np.array("NVIDIA X1")}) for unit in missing)
+
+    asked = [Power(2.0, 3), Power(3.0, 2)]
+    for together in (on_gpu, None):
+        monkeypatch.setattr(units, "GPUS", set())
+        assert units.device() == "cpu"
+        sweep(power, [Power(5.0, 1)], label="p", folder=here)
+        assert units.device() == "cpu"
+        sweep(power, asked, label="p", folder=here, together=together)
+        assert units.device() == "NVIDIA X1"
+
+
 def test_one_unit_shares_what_sweeps_store(here):
     (swept,) = sweep(power, [Power(2.0, 3)], label="p", folder=here)
     assert units.stored(power, Power(2.0, 3), folder=here) == swept

@@ -118,6 +118,39 @@ def test_the_flat_start_is_no_dead_end(kind):
     assert moved[-1].flatten(1).abs().amax(1).min() > 1e-4  # each of the metric's parameters
 
 
+def test_the_sum_of_taps_is_the_convolution():
+    """Against torch's own, with its gradients; on any grid, also of a single voxel along an axis."""
+    g = generator(3)
+    for grid in ((4, 6, 5), (2, 3, 2), (1, 4, 1)):
+        x = torch.randn(1, 5, *grid, generator=g, dtype=torch.float64, requires_grad=True)
+        weight = torch.randn(4, 5, 3, 3, 3, generator=g, dtype=torch.float64, requires_grad=True)
+        above = torch.randn(1, 4, *grid, generator=g, dtype=torch.float64)
+        ours, torchs = dense._SumOfTaps.apply(x, weight), functional.conv3d(x, weight, padding=1)
+        torch.testing.assert_close(ours, torchs)
+        for one, other in zip(
+            torch.autograd.grad(ours, (x, weight), above),
+            torch.autograd.grad(torchs, (x, weight), above),
+            strict=True,
+        ):
+            torch.testing.assert_close(one, other)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no NVIDIA GPU")
+def test_a_recorded_network_on_a_gpu_learns_what_one_on_a_processor_does():
+    """The same losses in double precision, of a network whose kernels are a graph; TF32 would part them."""
+    rope = fibre_fields.helix_crossing()
+    v, mask = (a[..., 6:34, 6:34, 6:34] for a in (rope.v, rope.mask))
+    problem = pose_residual(v, mask)
+    losses = []
+    for where in ("cpu", "cuda"):
+        model = dense.NetworkMetric(v, "rotation", (2, 2, 2), generator(), zero_last=True).double().to(where)
+        if where == "cuda":
+            model.record()
+        losses.append(fit_metric(model, problem, 8, 1e-4).loss)
+    assert losses[0][-1] < losses[0][0]
+    np.testing.assert_allclose(*losses, rtol=1e-6)
+
+
 def test_every_weight_learns_and_the_seed_decides():
     braid = fibre_fields.braid()
     problem = pose_residual(braid.v, braid.mask)

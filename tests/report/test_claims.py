@@ -279,7 +279,10 @@ def measured(chapter, tmp_path, theta=82.0, ai_pre=0.1, plateau=5.0, **changes):
 def test_a_settled_claim_as_written(chapter, tmp_path):
     rows = measured(chapter, tmp_path).settle(tmp_path / "out")
     written = json.loads((tmp_path / "out" / "claims.json").read_text())
-    assert written == {"chapter": "demo", "size": "ci", "data": "synthetic", "seed": 3, "claims": rows}
+    assert written == {"chapter": "demo", "size": "ci", "data": "synthetic", "seed": 3} | {
+        "device": "cpu",
+        "claims": rows,
+    }
     (row,) = rows
     assert row["ours"] == {"value": 82.0, "low": 78.0, "high": 86.0, "n": 10, "unit": "deg"}
     assert row["paper"] == {"value": 80, "unit": "deg", "source": "text"}

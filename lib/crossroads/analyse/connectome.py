@@ -30,7 +30,7 @@ from crossroads.models.covariant_residual import (
     residual,
 )
 from crossroads.models.dense_encoder_decoder import NetworkMetric
-from crossroads.models.device import device
+from crossroads.models.device import device, origin
 from crossroads.models.metric_fits import GridMetric, SplineMetric, fit_metric
 from crossroads.models.tensor_metrics import adjugate_metric, conformal_metric, inverse_metric
 
@@ -128,12 +128,13 @@ class Tracks:
 
 
 def fit_scene(unit: Fit) -> dict[str, np.ndarray]:
-    """Fit a metric to the directions of a scene.
+    """Fit a metric to the directions of a scene; a network is trained on a GPU where there is one.
 
     Returns
     -------
     "g" (n, n, *grid), flat where no mask is near; "loss" (n_iterations,), mean over all entries of the
-    scene's whole grid as the paper counts it; "left_out_loss", the same of the voxels left out, if any are.
+    scene's whole grid as the paper counts it; "left_out_loss", the same of the voxels left out, if any are;
+    and the `origin` of a network.
     """
     fields = open_scene(unit.scene)
     n, solver = fields.v.shape[1], unit.solver
@@ -144,8 +145,14 @@ def fit_scene(unit: Fit) -> dict[str, np.ndarray]:
     if solver.left_out:
         rng = np.random.default_rng(np.random.SeedSequence(unit.seed, spawn_key=(1,)))
         problem, left_out = hold_out(problem, solver.left_out, rng)
+    model, trained_on = model_of(solver, v, unit.seed), {}
+    if isinstance(model, NetworkMetric):
+        model, trained_on = model.to(device()), origin()
+        if trained_on:
+            torch.backends.cuda.matmul.allow_tf32 = True  # as in a GPU's convolutions
+            model.record()
     fit = fit_metric(
-        model_of(solver, v, unit.seed).to(device()),
+        model,
         problem,
         solver.n_iterations,
         solver.learning_rate,
@@ -157,7 +164,7 @@ def fit_scene(unit: Fit) -> dict[str, np.ndarray]:
     g = np.zeros((n, n, *grid))
     g[range(n), range(n)] = 1
     g[(..., *box)] = fit.g
-    found = {"g": g, "loss": fit.loss * share}
+    found = {"g": g, "loss": fit.loss * share} | trained_on
     return found | ({} if fit.left_out_loss is None else {"left_out_loss": fit.left_out_loss * share})
 
 

@@ -42,6 +42,7 @@ from crossroads.data.nerve_signals import (
 )
 from crossroads.data.units import Result, stored
 from crossroads.models import hand_baselines
+from crossroads.models.device import origin
 from crossroads.models.hand_decoder import NETWORKS, Fitting, decode, decode_in_a_row, fit
 from crossroads.models.matching_task import Device, Task, play
 from crossroads.models.nerve_features import DEFAULT, FEATURES, Features, Filter, FrontEnd, normalised, spread
@@ -225,7 +226,7 @@ def train(training: Training) -> Result:
     Returns
     -------
     decoded, true, intent : (n_test, T, 6) of the test trials. gesture : (n_test,). loss : (epochs,).
-    mean, sd : (F,) of the training features. weights : all of a network's, one after the other.
+    mean, sd : (F,) of the training features. weights : all of a network's, one after the other; its `origin`.
     """
     rng = np.random.default_rng(np.random.SeedSequence(training.seed, spawn_key=(7,)))
     trials = open_recording(training.recording)
@@ -257,6 +258,7 @@ def train(training: Training) -> Result:
     if training.kind in NETWORKS:
         network = build(training, z.shape[2])
         found["loss"] = fit(network, z, y, training.fitting, rng)
+        found |= origin()
         found["weights"] = nn.utils.parameters_to_vector(network.parameters()).detach().numpy()
         decoded = decode(network, z_test)
     else:

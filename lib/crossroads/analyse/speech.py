@@ -26,7 +26,7 @@ from crossroads.models.backward_model import fit_backward
 from crossroads.models.brain_module import BrainModule, BrainShape, DeepMel, encode
 from crossroads.models.contrastive_losses import match_scores
 from crossroads.models.contrastive_training import Decoder, Fitting, Windows, fit
-from crossroads.models.device import device
+from crossroads.models.device import device, origin
 from crossroads.models.speech_encoders import WHISPER_HZ, encode_sentences
 
 FEATURES = ("pretrained", "mel", "deep mel")
@@ -216,7 +216,7 @@ def decode(unit: Decoding) -> dict[str, np.ndarray]:
     Returns
     -------
     "history" (n_epochs, 2) losses of training and validation. "attention" (C,) mean weight of the sensors
-    and "subject_layer" (n_subjects, n), NaN where the module has none. And what `describe` returns.
+    and "subject_layer" (n_subjects, n), NaN where the module has none. What `describe` returns, and `origin`.
     Where the unit is shown: "scores" (n_trials, n_candidates), and of the first listener's window with the
     surest hit its index "example", "x" (C, T), "z" and "y" (F, T).
     """
@@ -237,6 +237,7 @@ def decode(unit: Decoding) -> dict[str, np.ndarray]:
         "attention": np.broadcast_to(attention, len(sessions.xy)),
         "subject_layer": np.asarray(matrices),
         **describe(scores, sessions.subject, open_story(unit.story)[0], timeline, unit),
+        **origin(),
     }
     return found | _example(decoder, windows, timeline, scores) if unit.shown else found
 

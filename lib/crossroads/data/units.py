@@ -32,6 +32,7 @@ U = TypeVar("U")
 Result = dict[str, np.ndarray]
 PACKAGE = Path(__file__).resolve().parents[1]
 LOADED = time.time()
+GPUS: set[str] = set()  # that trained networks in the results of this process's sweeps
 
 
 def code_key(modules: Iterable[str]) -> str:
@@ -73,7 +74,7 @@ def sweep(
 
     Parameters
     ----------
-    fn : pure function at the top level of a crossroads module.
+    fn : pure function at the top level of a crossroads module; its result may say "device", a GPU's name.
     units : frozen dataclasses of plain values; all that `fn` depends on, seed included.
     label : what the progress bar calls this sweep.
     folder : results lie in <folder>/<module.function>/<hash of code and unit>.npz.
@@ -93,7 +94,13 @@ def sweep(
             _store(result, file)
             results[file] = _load(file)
             bar.update()
+    GPUS.update(str(result["device"]) for result in results.values() if "device" in result)  # type: ignore[operator, index]
     return [results[file] for file in files]  # type: ignore[misc]
+
+
+def device() -> str:
+    """Where the networks in the results of this process's sweeps were trained: names of GPUs, or cpu."""
+    return ", ".join(sorted(GPUS)) or "cpu"
 
 
 def sweep_groups(

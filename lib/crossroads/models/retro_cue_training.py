@@ -89,7 +89,8 @@ def train_together(networks: Sequence[Network]) -> Iterator[tuple[Network, dict[
     """On a GPU, train all networks of equal shape at once; as `train_network`, but for rounding.
 
     The trials and the noise are those of `train_network`, drawn from the same streams. Yields nothing of
-    networks whose trials differ in length or whose loss has a neural part, and nothing without a GPU.
+    networks whose trials differ in length or whose loss has a neural part, nor of those of which there are no
+    more than cores, which train them as soon; and nothing without a GPU.
     """
     from crossroads.models.device import device  # loads torch, which workers do without
 
@@ -100,7 +101,8 @@ def train_together(networks: Sequence[Network]) -> Iterator[tuple[Network, dict[
         if len(network.timings) == 1 and not network.similarity:
             groups.setdefault(ensemble_kind(network), []).append(network)
     for group in groups.values():
-        yield from train_ensemble(group)
+        if len(group) > joblib.cpu_count():
+            yield from train_ensemble(group)
 
 
 def ensemble_kind(network: Network) -> tuple:
@@ -115,7 +117,7 @@ def train_ensemble(networks: Sequence[Network]) -> Iterator[tuple[Network, dict[
 
     Meanwhile threads draw the trials of the next epoch.
     """
-    from crossroads.models.device import device
+    from crossroads.models.device import device, origin
     from crossroads.models.retro_cue_ensemble import Ensemble
 
     streams = [_stream(network) for network in networks]
@@ -134,7 +136,7 @@ def train_ensemble(networks: Sequence[Network]) -> Iterator[tuple[Network, dict[
             loss, weights = ensemble.end_epoch()
             for i, its_loss, its_weights in zip(alive, loss, weights, strict=True):
                 courses[i].add(float(its_loss), its_weights)
-            yield from ((networks[i], courses[i].result()) for i in alive if courses[i].ended)
+            yield from ((networks[i], courses[i].result() | origin()) for i in alive if courses[i].ended)
             kept = [place for place, i in enumerate(alive) if not courses[i].ended]
             if len(kept) < len(alive):
                 ensemble.keep(kept)

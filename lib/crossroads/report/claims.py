@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 from IPython.display import HTML
 
+from crossroads.data import units
 from crossroads.data.settings import ROOT
 from crossroads.report import tables
 from crossroads.report.intervals import Estimate
@@ -300,7 +301,7 @@ class Ledger:
         self._rows = [self._settle(claim) for claim in self.file.claims]
         folder = Path(out)
         folder.mkdir(parents=True, exist_ok=True)
-        _write(folder / "claims.json", self.run | {"claims": self._rows})
+        _write(folder / "claims.json", self.run | {"device": units.device(), "claims": self._rows})
         _write(folder / "departures.json", [self._effect(departure) for departure in self.file.departures])
         return self._rows
 

@@ -4,7 +4,6 @@ import os
 import platform
 import re
 import subprocess
-import sys
 import tempfile
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -14,6 +13,7 @@ from typing import Any
 
 from IPython.display import HTML
 
+from crossroads.data import units
 from crossroads.data.settings import ROOT
 from crossroads.data.versions import versions
 
@@ -34,7 +34,6 @@ def surroundings() -> dict[str, Any]:
         "constraints": sha256((ROOT / "constraints.txt").read_bytes()).hexdigest(),
         "versions": versions(),
         "machine": f"{platform.system()} {platform.machine()}, {_processor()}, {os.cpu_count()} cores",
-        "device": _device(),
     }
 
 
@@ -48,7 +47,7 @@ def stamp(seed: int, n_seeds: int) -> HTML:
     lines = {
         "Computed": facts["date"].replace("T", " ").replace("+00:00", " UTC"),
         "Commit": facts["commit"][:12] + changed,
-        "Machine": f"{facts['machine']}; {facts['device']}",
+        "Machine": f"{facts['machine']}; {units.device()}",
         "Seeds": f"{n_seeds}, spawned from root seed {seed}",
         "Versions": ", ".join(f"{name} {version}" for name, version in facts["versions"].items()),
         "Pins": f"constraints.txt, sha256 {facts['constraints'][:12]}",
@@ -71,9 +70,3 @@ def _processor() -> str:
     info = Path("/proc/cpuinfo")
     names = re.findall(r"model name\s*:\s*(.+)", info.read_text()) if info.exists() else []
     return names[0] if names else platform.processor() or "unknown processor"
-
-
-def _device() -> str:
-    """The GPU that torch can use, else cpu; torch is not loaded for the answer."""
-    torch = sys.modules.get("torch")
-    return torch.cuda.get_device_name() if torch is not None and torch.cuda.is_available() else "cpu"

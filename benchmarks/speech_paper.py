@@ -2,7 +2,7 @@
 
 `python benchmarks/speech_paper.py [--out FILE]`: a network on Mel bands that is learned with the decoder, the
 bands themselves, and the former with pairs shuffled in training, for a third of the epochs: it must stay at
-chance. All but the length of the story and of training is of size paper, also the strength of the sources,
+chance. All but the number of listeners and the length of training is of size paper, also the strength, of
 10 nA m; the voice is espeak's, and no pretrained speech model listens. With that strength a decoder of 64
 channels and 2 blocks at 16 Hz has 80 to 90 % top-10 accuracy after 1,000 steps, and with half of it 40 to
 47 %; five blocks of 48 to 64 channels at 120 Hz leave the plateau of the loss after 80 to 120 steps.

@@ -1,6 +1,6 @@
 """The retro-cue networks of experiments 1 and 2 at the paper's size and schedule, trained on a GPU.
 
-`python benchmarks/gpu_networks.py [--out FOLDER]` trains 30 networks of each condition in ensembles, and the
+`python benchmarks/gpu_networks.py [--out FOLDER]` trains the networks of each condition in ensembles, and the
 first six of experiment 1 on the processor too, in a quarter of an hour: with the same first weights, trials
 and noise. Rounding differs, and what it does grows as networks learn. Without a GPU nothing is trained.
 """
@@ -20,14 +20,14 @@ from crossroads.models import retro_cue_experiments as experiments
 from crossroads.models.device import device
 from crossroads.models.retro_cue_training import STAGES, Network, train_network, train_together
 
-N_NETWORKS, N_ALONE, EPOCHS = 30, 6, (10, 30, 60, 100)
+N_ALONE, EPOCHS = 6, (10, 30, 60, 100)
 
 
 def conditions() -> dict[str, list[Network]]:
     """Networks of experiment 1, and of experiment 2 by their delay after the cue."""
     settings = load_settings(experiments.RetroCueSettings, "retrocue", "paper")
     by_delay = experiments.experiment_2(settings, 0)
-    return {"1": experiments.experiment_1(settings, 0)[:N_NETWORKS]} | {
+    return {"1": experiments.experiment_1(settings, 0)} | {
         f"2, delay {d}": those for d, those in by_delay.items()
     }
 

@@ -13,7 +13,6 @@ from crossroads.analyse.hand_scores import scores
 from crossroads.analyse.nerve import NerveSettings, plan_trainings
 from crossroads.analyse.nerve_study import Training, open_recording, train
 from crossroads.data.settings import load_settings
-from crossroads.models.device import device
 
 COLUMNS = (
     "decoder", "parameters", "training steps", "s", "on", "balanced accuracy of states", "VAF of trajectories"
@@ -45,10 +44,9 @@ def main() -> None:
         seconds = perf_counter() - start
         table = scores(found["true"], found["decoded"])
         steps = one.fitting.epochs * one.fitting.batches
+        on = found.get("device", "cpu")
         quality = f"{table.balanced.mean():.3f}", f"{table.vaf.mean():.3f}"
-        rows.append(
-            (f"of size {size}", len(found["weights"]), steps, f"{seconds:.0f}", device().type, *quality)
-        )
+        rows.append((f"of size {size}", len(found["weights"]), steps, f"{seconds:.0f}", on, *quality))
         print(
             *(f"{name} {value}" for name, value in zip(COLUMNS, rows[-1], strict=True)), sep=", ", flush=True
         )

@@ -135,9 +135,9 @@ class NetworkMetric(nn.Module):
 
     def record(self) -> None:
         """Replay the network's kernels from a CUDA graph henceforth: they end sooner than they are called."""
-        torch.cuda.make_graphed_callables(self.network, (self.x,))
         # Gradients come on another stream than that of the recording, which torch would warn of.
         torch.autograd.graph.set_warn_on_accumulate_grad_stream_mismatch(False)
+        torch.cuda.make_graphed_callables(self.network, (self.x,))
 
     def forward(self) -> torch.Tensor:
         """g (n, n, *grid), float64."""

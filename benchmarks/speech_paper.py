@@ -20,8 +20,8 @@ from crossroads.analyse.speech_study import MAIN, SpeechSettings, reference, tab
 from crossroads.data.settings import load_settings
 
 COLUMNS = (
-    "what", "windows in training", "training steps", "s", "on", "validation loss", "top-10 accuracy %",
-    "top-1 accuracy %", "candidates", "chance of top-10 %",
+    "what", "windows in training", "steps", "s", "on", "validation loss", "top-10, %", "top-1, %",
+    "candidates", "chance of top-10, %",
 )  # fmt: skip
 LISTENERS, EPOCHS, EPOCH_STEPS = 8, 5, 150
 

@@ -640,9 +640,9 @@ glue("volume_published", float(np.nanmean(in_volume["published axis"].matched)))
 # {glue:text}`volume_published:.2f` voxels. A matrix that is no rotation makes a metric all the same; it only
 # takes longer to fit.
 #
-# The paper's own 3-D network, trained on a GPU (recorded, size `network`), carries geodesics through the crossing
-# no worse than the direct fit does. With the published axis its loss first rises by decades, and on the
-# sub-volume of subject 111312 it does not come back within as many iterations.
+# The paper's own 3-D network, trained on a GPU (recorded, size `network`), carries geodesics through the
+# crossing no worse than the direct fit does. With the published axis its loss first rises by decades, and on
+# the sub-volume of subject 111312 it does not come back within as many iterations.
 
 # %% tags=["hide-input"]
 positions, numbers = tract_figures.tract_scene(

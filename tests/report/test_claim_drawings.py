@@ -64,5 +64,15 @@ def test_values_far_apart_stand_on_a_logarithmic_axis_and_an_open_range_ends_at_
     assert re.search(r'class="cr-allowed" x="([^"]+)"', svg).group(1) == str(LEFT)
 
 
+def test_a_long_label_does_not_run_into_the_axis():
+    short, long = (
+        draw([Mark("a", "filled", 1, 1, 1), Mark(label, "open", 2, 1, 3)], 1, 3)
+        for label in ("b", "hcp-111312, network")
+    )
+    begin = [float(re.search(r'class="cr-allowed" x="([^"]+)"', svg).group(1)) for svg in (short, long)]
+    assert LEFT <= begin[0] < LEFT + 10
+    assert 110 < begin[1] < place(long, "open") < RIGHT
+
+
 def test_a_single_value_is_drawn_in_the_middle():
     assert place(draw([Mark("a", "filled", 3, 3, 3)], -math.inf, math.inf), "filled") == (LEFT + RIGHT) / 2

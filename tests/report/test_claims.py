@@ -345,7 +345,12 @@ def test_another_unit_than_the_paper_s_is_refused(chapter, tmp_path):
 
 
 def test_recorded_results_stand_beside_this_build(chapter, tmp_path):
-    run = {"date": "2025-03-04T05:06:07+00:00", "commit": "0123456789abcdef", "machine": "a big one"}
+    run = {
+        "date": "2025-03-04T05:06:07+00:00",
+        "commit": "0123456789abcdef",
+        "machine": "a big one",
+        "device": "X1",
+    }
     for name, data, value in (("paper--macaque", "macaque", 60.0), ("paper--synthetic", "synthetic", 91.0)):
         ledger = measured(chapter, tmp_path, theta=value)
         ledger.run |= {"size": "paper", "data": data}
@@ -359,8 +364,9 @@ def test_recorded_results_stand_beside_this_build(chapter, tmp_path):
     ledger.settle(tmp_path)
     table = ledger.table().data
     head, row = table.split("</thead>")
-    assert head.index("paper size") < head.index("real data")
-    assert "2025-03-04, 0123456, a big one" in head
+    assert head.index("paper size") < head.index("real data, macaque, paper")
+    assert "2025-03-04, 0123456, a big one; X1" in head
+    assert row.index(">paper<") < row.index(">macaque, paper<")
     assert row.index("82&nbsp;deg") < row.index("91&nbsp;deg") < row.index("60&nbsp;deg")
 
     # The run itself needs no second column.

@@ -12,6 +12,7 @@ from typing import Any
 from crossroads.report.intervals import number
 
 LEFT, RIGHT, ROW = 74, 222, 15  # where the axis begins and ends, and the height of a row [px]
+LETTER = 6  # width of a letter [px]; the axis begins behind the longest label
 
 
 @dataclass(frozen=True)
@@ -59,27 +60,28 @@ def draw(marks: Sequence[Mark], low: float, high: float) -> str:
     scale = math.log10 if logarithmic else float
     first, last = scale(min(ends)), scale(max(ends))
     margin = 0.06 * (last - first) or 1.0
+    left = max(LEFT, LETTER * max(len(mark.label) for mark in marks))
 
     def x(value: float) -> float:
         if math.isinf(value) or (logarithmic and value <= 0):
-            return LEFT if value <= 0 else RIGHT
+            return left if value <= 0 else RIGHT
         share = (scale(value) - first + margin) / (last - first + 2 * margin)
-        return round(LEFT + share * (RIGHT - LEFT), 1)
+        return round(left + share * (RIGHT - left), 1)
 
     bottom = ROW * len(marks)
     parts = [
         f'<rect class="cr-allowed" x="{x(low)}" y="0" width="{x(high) - x(low):.1f}" height="{bottom}"/>',
         *(f'<line class="cr-limit" x1="{x(end)}" x2="{x(end)}" y1="0" y2="{bottom}"/>' for end in limits),
-        f'<line x1="{LEFT}" x2="{RIGHT}" y1="{bottom}" y2="{bottom}"/>',
+        f'<line x1="{left}" x2="{RIGHT}" y1="{bottom}" y2="{bottom}"/>',
     ]
     for end, anchor in zip(sorted({min(ends), max(ends)}), ("start", "end"), strict=False):
         parts.append(
-            f'<text x="{LEFT if anchor == "start" else RIGHT}" y="{bottom + 11}" text-anchor="{anchor}">'
+            f'<text x="{left if anchor == "start" else RIGHT}" y="{bottom + 11}" text-anchor="{anchor}">'
             f"{number(end)}</text>"
         )
         parts.append(f'<line x1="{x(end)}" x2="{x(end)}" y1="{bottom}" y2="{bottom + 3}"/>')
     if logarithmic:
-        parts.append(f'<text x="{(LEFT + RIGHT) / 2}" y="{bottom + 11}" text-anchor="middle">log</text>')
+        parts.append(f'<text x="{(left + RIGHT) / 2}" y="{bottom + 11}" text-anchor="middle">log</text>')
     for i, mark in enumerate(marks):
         y = ROW * (i + 0.5)
         parts.append(f'<text x="0" y="{y + 3.5}">{escape(mark.label)}</text>')

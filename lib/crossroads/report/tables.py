@@ -63,8 +63,10 @@ def claims_table(
     """The claims of a run, as in its claims.json, beside recorded results of the chapter."""
     header = [*CLAIM_HEADER]
     for result in recorded:
-        run, kind = result["run"], "real data" if result["data"] != "synthetic" else f"{result['size']} size"
-        small = escape(f"{run['date'][:10]}, {(run['commit'] or 'none')[:7]}, {run['machine']}")
+        run, name = result["run"], short_name(result)
+        kind = f"{name} size" if result["data"] == "synthetic" else f"real data, {name}"
+        commit = (run["commit"] or "none")[:7]
+        small = escape(f"{run['date'][:10]}, {commit}, {run['machine']}; {run['device']}")
         header.append(f"Recorded: {escape(kind)}<br><small>{small}</small>")
     rows = []
     for claim in claims:
@@ -155,7 +157,9 @@ def _drawing(part: dict[str, Any], claim: dict[str, Any], recorded: Sequence[dic
 
 def short_name(result: dict[str, Any]) -> str:
     """What tells a recorded result of a chapter from the others."""
-    return result["size"] if result["data"] == "synthetic" else result["data"]
+    if result["data"] == "synthetic":
+        return result["size"]
+    return result["data"] if result["size"] == "book" else f"{result['data']}, {result['size']}"
 
 
 def departures_table(departures: Sequence[dict[str, Any]]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from crossroads.report.intervals import number
 
 LEFT, RIGHT, ROW = 74, 222, 15  # where the axis begins and ends, and the height of a row [px]
-LETTER = 6  # width of a letter [px]; the axis begins behind the longest label
+LETTER = 6.5  # width of a letter [px]; the axis begins behind the longest label
 
 
 @dataclass(frozen=True)

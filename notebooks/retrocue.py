@@ -358,7 +358,8 @@ figures.show(
 # %% [markdown]
 # Before the cue the planes are close to orthogonal; after it they are close to parallel and in phase. The
 # {term}`alignment index` says the same in the full space, and says it with more spread: some networks align
-# only in part, and three components hide that.
+# only in part, and three components hide that. Of a hundred networks of the paper's size, trained on its own
+# schedule, so many align in part only that one claim about them fails (recorded, size `schedule`).
 #
 # Which plane moves? In half of the trials the location that keeps its plane better is called *unrotated*; the
 # other half then measures both.

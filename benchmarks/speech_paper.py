@@ -20,8 +20,7 @@ from crossroads.analyse.speech_study import MAIN, SpeechSettings, reference, tab
 from crossroads.data.settings import load_settings
 
 COLUMNS = (
-    "what", "windows in training", "steps", "s", "on", "validation loss", "top-10, %", "top-1, %",
-    "candidates", "chance of top-10, %",
+    "what", "steps", "s", "validation loss", "top-10, %", "top-1, %", "candidates", "chance of top-10, %"
 )  # fmt: skip
 LISTENERS, EPOCHS, EPOCH_STEPS = 8, 5, 150
 
@@ -53,9 +52,8 @@ def main() -> None:
             start = perf_counter()
             found = speech.decode(unit)
             seconds, history, n = perf_counter() - start, found["history"], len(found["word"])
-            n_windows = LISTENERS * len(speech.timeline_of(unit).train)
             row = (
-                *(what, n_windows, len(history) * EPOCH_STEPS, f"{seconds:.0f}", found.get("device", "cpu")),
+                *(what, len(history) * EPOCH_STEPS, f"{seconds:.0f}"),
                 *(f"{history[:, 1].min():.3f}", *(f"{100 * top_k(found['rank'], k):.1f}" for k in (10, 1))),
                 *(n, f"{100 * chance(10, n):.1f}"),
             )

@@ -14,9 +14,7 @@ from crossroads.analyse.nerve import NerveSettings, plan_trainings
 from crossroads.analyse.nerve_study import Training, open_recording, train
 from crossroads.data.settings import load_settings
 
-COLUMNS = (
-    "decoder", "parameters", "training steps", "s", "on", "balanced accuracy of states", "VAF of trajectories"
-)  # fmt: skip
+COLUMNS = ("decoder", "parameters", "steps", "s", "on", "balanced accuracy", "VAF")
 
 
 def first(size: str) -> Training:

@@ -19,9 +19,7 @@ from crossroads.analyse.retrieval import chance, top_k
 from crossroads.analyse.speech_study import MAIN, SpeechSettings, reference, table_2, tellings
 from crossroads.data.settings import load_settings
 
-COLUMNS = (
-    "what", "steps", "s", "validation loss", "top-10, %", "top-1, %", "candidates", "chance of top-10, %"
-)  # fmt: skip
+COLUMNS = ("what", "steps", "s", "loss", "top-10, %", "top-1, %", "candidates", "chance of top-10, %")
 LISTENERS, EPOCHS, EPOCH_STEPS = 8, 5, 150
 
 
